@@ -4,21 +4,47 @@ import { defineConfig } from 'vitest/config';
 const conditions = ['@synod/source', 'node', 'import', 'module', 'default'];
 const exclude = ['**/node_modules/**', '**/dist/**'];
 
+// Projects run one after another: scenarios and containers run real processes against real leases, and a machine busy
+// with unit tests would make them late.
 export default defineConfig({
   resolve: { conditions },
   ssr: { resolve: { conditions } },
   test: {
     passWithNoTests: true,
+    reporters: ['./test/support/reporter.ts'],
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'], exclude },
+        test: {
+          name: 'unit',
+          include: ['packages/*/src/**/*.test.ts', 'apps/*/src/**/*.test.ts'],
+          exclude,
+          sequence: { groupOrder: 0 },
+        },
       },
       {
         extends: true,
-        test: { name: 'scenarios', include: ['test/**/*.test.ts'], exclude: [...exclude, 'test/containers/**'] },
+        test: {
+          name: 'scenarios',
+          include: ['test/**/*.test.ts'],
+          exclude: [...exclude, 'test/containers/**'],
+          sequence: { groupOrder: 1 },
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
       },
-      { extends: true, test: { name: 'containers', include: ['test/containers/**/*.test.ts'], exclude } },
+      {
+        extends: true,
+        test: {
+          name: 'containers',
+          include: ['test/containers/**/*.test.ts'],
+          exclude,
+          sequence: { groupOrder: 2 },
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });
