@@ -1,0 +1,84 @@
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { pack, unpack } from './msgpack.ts';
+import { NAME_PATTERN } from './node-id.ts';
+import { bytes } from './schema-types.ts';
+
+/** `<incarnation>/<number>`: never sent with other content. */
+export type CommandId = string;
+
+export const COMMAND_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}/(0|[1-9][0-9]{0,15})$';
+
+export const commandId = (incarnation: string, number: number): CommandId => `${incarnation}/${number}`;
+
+/** The incarnation that made the command (T3: only it may hold by it). */
+export const incarnationOf = (id: CommandId): string => id.slice(0, id.indexOf('/'));
+
+const commandSchema = Type.Object({
+  id: Type.String({ pattern: COMMAND_ID_PATTERN }),
+  /** Which state machine it is for: `master`, `kv`. */
+  machine: Type.String({ pattern: NAME_PATTERN }),
+  /** Opaque here. */
+  body: bytes,
+});
+
+/** What one state machine is asked to do. Its body is opaque to consensus. */
+export type Command = Readonly<Static<typeof commandSchema>>;
+
+const commandCheck = Compile(commandSchema);
+
+/** What a slot holds: a batch of commands in a frame. The empty value is a no-op and takes no position. */
+export type Value = Uint8Array;
+
+export const NO_OP: Value = new Uint8Array(0);
+
+/** A batch is closed when it holds this much, bytes (B3). */
+export const MAX_BATCH_BYTES = 256 * 1024;
+
+/** A larger command is refused at its proposer: it must fit a batch, and the batch a message. */
+export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES - 1024;
+
+const HEADER_BYTES = 4;
+
+/** What a command adds to a batch, bytes, no less. */
+export const commandBytes = (command: Command): number => command.body.byteLength + command.id.length + command.machine.length + 16;
+
+/**
+ * Frame of a batch: count of commands (u32, big endian), then the commands. The count stands outside the encoding, so that a
+ * batch nobody can decode still advances the position by the same number at every node (protocol.md, "position").
+ */
+export function encodeBatch(commands: readonly Command[]): Value {
+  if (commands.length === 0) return NO_OP;
+  const body = pack(commands.map(({ id, machine, body }) => [id, machine, body]));
+  const value = new Uint8Array(HEADER_BYTES + body.byteLength);
+  new DataView(value.buffer).setUint32(0, commands.length);
+  value.set(body, HEADER_BYTES);
+  return value;
+}
+
+/** The most positions a batch may claim: what could stand in the largest batch. A larger claim is no frame. */
+const MAX_COMMANDS = 65_536;
+
+/** Number of positions the value takes, readable or not. */
+export function batchCount(value: Value): number {
+  if (value.byteLength < HEADER_BYTES) return 0;
+  const count = new DataView(value.buffer, value.byteOffset).getUint32(0);
+  return count <= MAX_COMMANDS ? count : 0;
+}
+
+/**
+ * The commands of a value in order, `null` for each that cannot be read. A deterministic function of the bytes: every node
+ * refuses the same commands (N1).
+ */
+export function decodeBatch(value: Value): readonly (Command | null)[] {
+  const count = batchCount(value);
+  if (count === 0) return [];
+  const unreadable = () => new Array<null>(count).fill(null);
+  const decoded = unpack(value.subarray(HEADER_BYTES));
+  if (!Array.isArray(decoded) || decoded.length !== count) return unreadable();
+  return decoded.map((entry): Command | null => {
+    if (!Array.isArray(entry) || entry.length !== 3) return null;
+    const command = { id: entry[0], machine: entry[1], body: entry[2] };
+    return commandCheck.Check(command) ? command : null;
+  });
+}

@@ -1,0 +1,66 @@
+import { Compile } from 'typebox/compile';
+import Type from 'typebox';
+import { type Message, messageSchemas } from './messages.ts';
+import { pack, unpack } from './msgpack.ts';
+import type { Incarnation } from './node-id.ts';
+import { name } from './schema-types.ts';
+
+/** Major version of the wire format. Another one is dropped and counted. */
+export const WIRE_VERSION = 1;
+
+/** What stands around every message between nodes. */
+export interface Envelope {
+  /** Digest of the newest configuration applied at the sender; empty while it knows none (I3). */
+  readonly config: string;
+  /** Which life of the sender speaks (I1). */
+  readonly incarnation: Incarnation;
+  readonly message: Message;
+}
+
+/** Why a payload was dropped: the label of a counter. */
+export type DropReason = 'malformed' | 'version' | 'unknown-kind' | 'invalid' | 'stranger' | 'too-large';
+
+export type Decoded = { readonly envelope: Envelope; readonly dropped?: never } | { readonly dropped: DropReason; readonly envelope?: never };
+
+const head = Compile(
+  Type.Object({
+    v: Type.Integer(),
+    kind: Type.String({ maxLength: 64 }),
+    config: Type.String({ maxLength: 64 }),
+    inc: name,
+    m: Type.Object({}),
+  }),
+);
+
+const checks = new Map(Object.entries(messageSchemas).map(([kind, schema]) => [kind, Compile(schema)]));
+
+export const encodeEnvelope = (envelope: Envelope): Uint8Array =>
+  pack({
+    v: WIRE_VERSION,
+    kind: envelope.message.type,
+    config: envelope.config,
+    inc: envelope.incarnation,
+    m: envelope.message,
+  });
+
+/** Decodes and checks. Never throws: bad input is dropped with a reason, unknown fields are ignored (fault 39). */
+export function decodeEnvelope(payload: Uint8Array): Decoded {
+  const data = unpack(payload);
+  if (!head.Check(data)) return { dropped: 'malformed' };
+  if (data.v !== WIRE_VERSION) return { dropped: 'version' };
+  const check = checks.get(data.kind);
+  if (!check) return { dropped: 'unknown-kind' };
+  const message = data.m as { type?: unknown };
+  if (message.type !== data.kind || !isChecked(check, message)) return { dropped: 'invalid' };
+  return { envelope: { config: data.config, incarnation: data.inc, message: message as Message } };
+}
+
+/** A check may run into a hostile getter-free but deep structure: whatever it throws is a refusal. */
+function isChecked(check: { Check(value: unknown): boolean }, value: unknown): boolean {
+  try {
+    return check.Check(value);
+  } catch {
+    return false;
+  }
+}
+

@@ -1,0 +1,100 @@
+export { type Ballot, compareBallots, formatBallot, isSameBallot, MAX_ROUND, NO_BALLOT } from './ballot.ts';
+export {
+  batchCount,
+  type Command,
+  type CommandId,
+  COMMAND_ID_PATTERN,
+  commandBytes,
+  commandId,
+  decodeBatch,
+  encodeBatch,
+  incarnationOf,
+  MAX_BATCH_BYTES,
+  MAX_COMMAND_BYTES,
+  NO_OP,
+  type Value,
+} from './command.ts';
+export {
+  type Configuration,
+  configurationDigest,
+  configurationSchema,
+  DEFAULT_MAX_DRIFT_PPM,
+  quorumSystemOf,
+} from './configuration.ts';
+export { type Decoded, decodeEnvelope, type DropReason, encodeEnvelope, type Envelope, WIRE_VERSION } from './envelope.ts';
+export {
+  ClosedError,
+  ConfigError,
+  ForeignJournalError,
+  FormationError,
+  InternalError,
+  JournalFailedError,
+  JournalLockedError,
+  MastershipLostError,
+  NodeIdInUseError,
+  NoQuorumError,
+  OutcomeUnknownError,
+  PermissionError,
+  StaleFenceError,
+  SynodError,
+  type SynodErrorCode,
+  type SynodErrorOptions,
+  TimeoutError,
+  VersionConflictError,
+} from './errors.ts';
+export { InvariantError, invariant } from './invariant.ts';
+export { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
+export { type Drift, guardMs, holdMs, waitMs } from './lease-time.ts';
+export {
+  type Cause,
+  leaseMs as leaseMsSchema,
+  MAX_LEASE_MS,
+  type MasterNews,
+  type MasterRecord,
+  MIN_LEASE_MS,
+  masterNewsSchema,
+  recordSchema,
+  type Session,
+  sessionSchema,
+} from './master-view.ts';
+export type {
+  Accept,
+  Accepted,
+  AcceptedEntry,
+  Append,
+  Chosen,
+  Claim,
+  Claimed,
+  Fetch,
+  Formation,
+  Learned,
+  LearnedEntry,
+  Message,
+  MessageType,
+  News,
+  Prepare,
+  Promised,
+  Received,
+  Reject,
+  Snapshot,
+  Store,
+  Trimmed,
+} from './messages.ts';
+export { pack, unpack } from './msgpack.ts';
+export { EVERYBODY, type Incarnation, isName, NAME_PATTERN, type NodeId } from './node-id.ts';
+export type {
+  Address,
+  Bus,
+  MessageHandler,
+  PublishOptions,
+  RequestHandler,
+  Role,
+  Subscription,
+} from './ports/bus.ts';
+export type { Clock, TimerHandle } from './ports/clock.ts';
+export type { ConsensusLog, LogObserver, ProposeOptions } from './ports/consensus-log.ts';
+export type { Journal, JournalContents, JournalOwner } from './ports/journal.ts';
+export { between, type Random } from './ports/random.ts';
+export type { StateMachine } from './ports/state-machine.ts';
+export { checkedQuorumSystem, majority, type QuorumSystem } from './quorum.ts';
+export { bytes as bytesSchema, count as countSchema, metadata as metadataSchema, name as nameSchema } from './schema-types.ts';

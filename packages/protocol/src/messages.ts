@@ -1,0 +1,166 @@
+import Type, { type Static, type TSchema } from 'typebox';
+import { configurationSchema } from './configuration.ts';
+import { masterNewsSchema } from './master-view.ts';
+import type { NodeId } from './node-id.ts';
+import { ballot, bytes, count, name, slot, text } from './schema-types.ts';
+
+/**
+ * Every message of the protocol, its shape in one place: the type, and the check that runs before a machine sees it. `type`
+ * makes a decoded message a machine's event as it is. No message says who sent it: the subject does (I4).
+ */
+
+/** Which store votes, and how often it has been opened: a rolled-back folder names a lower number (I2). */
+const store = Type.Object({ storeId: name, incarnations: count });
+export type Store = Readonly<Static<typeof store>>;
+
+const acceptedEntry = Type.Object({ slot, ballot, value: bytes });
+export type AcceptedEntry = Readonly<Static<typeof acceptedEntry>>;
+
+const learnedEntry = Type.Object({ slot, value: bytes });
+export type LearnedEntry = Readonly<Static<typeof learnedEntry>>;
+
+/** Phase 1a: asks to lead the log from `fromSlot` on (B2). */
+const prepare = Type.Object({ type: Type.Literal('prepare'), ballot, fromSlot: slot });
+
+/**
+ * Phase 1b (P1), one page of it (P4): all accepted entries of slots `fromSlot` … `to`. The voter counts when its pages cover
+ * fromSlot … `lastSlot` (of the first page) without a hole; slots up to the largest `trimmedThrough` are chosen.
+ */
+const promise = Type.Object({
+  type: Type.Literal('promise'),
+  ballot,
+  fromSlot: slot,
+  to: slot,
+  lastSlot: slot,
+  entries: Type.Array(acceptedEntry),
+  trimmedThrough: slot,
+  /** Every slot up to here is known chosen at the voter. */
+  chosenThrough: slot,
+  store,
+});
+
+/** Refuses Prepare or Accept of `ballot`: a higher one was promised. A message, no error. */
+const reject = Type.Object({ type: Type.Literal('reject'), ballot, promised: ballot });
+
+/** Phase 2a (P2). */
+const accept = Type.Object({ type: Type.Literal('accept'), ballot, slot, value: bytes });
+
+/** Phase 2b (P2). */
+const accepted = Type.Object({ type: Type.Literal('accepted'), ballot, slot, store });
+
+/** The slot is chosen and trimmed at the voter: fetch it, do not propose in it (P2). */
+const trimmed = Type.Object({ type: Type.Literal('trimmed'), ballot, slot, trimmedThrough: slot });
+
+/** What was accepted in `slot` at exactly `ballot` is chosen (B3). */
+const chosen = Type.Object({ type: Type.Literal('chosen'), ballot, slot });
+
+/** Asks for learned values of slots `fromSlot` … `toSlot` (N2). */
+const fetch = Type.Object({ type: Type.Literal('fetch'), fromSlot: slot, toSlot: slot });
+
+/** Learned values, never merely accepted ones (N2). May hold less than was asked for. */
+const learned = Type.Object({
+  type: Type.Literal('learned'),
+  entries: Type.Array(learnedEntry),
+  /** The sender has learned every slot up to here. */
+  learnedThrough: slot,
+});
+
+/** State after `through`, for a learner behind the sender's trimmedThrough (N2). */
+const snapshot = Type.Object({
+  type: Type.Literal('snapshot'),
+  through: slot,
+  /** Position of the last command up to `through`. */
+  position: count,
+  bytes,
+});
+
+/** Asks whoever leads to append commands (framed as a batch). */
+const append = Type.Object({ type: Type.Literal('append'), commands: bytes });
+
+/** What the fold of `master` changed, for nodes outside the log; they drop lower versions. */
+const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(masterNewsSchema) });
+
+/** I1: a node asks on its own subject whether it lives already; another incarnation answers with `claimed`. */
+const life = {
+  incarnation: name,
+  storeId: Type.Union([name, Type.Null()]),
+  /** True when the store stands in the configuration the node knows. */
+  isKnown: Type.Boolean(),
+  host: text,
+  pid: count,
+  /** ISO date, for people. */
+  startedAt: text,
+  /** How long it has run: the younger one leaves. Instants of two nodes are never compared, durations may be. */
+  ageMs: Type.Number({ minimum: 0 }),
+};
+const claim = Type.Object({ type: Type.Literal('claim'), ...life });
+const claimed = Type.Object({ type: Type.Literal('claimed'), ...life });
+
+/** I5: what this store keeps. Sent to all, and to one in answer. */
+const formation = Type.Object({
+  type: Type.Literal('formation'),
+  storeId: name,
+  /** Configuration durably kept here, once and for ever; `null` before. */
+  kept: Type.Union([configurationSchema, Type.Null()]),
+  /** True once this store heard from every voter that it keeps the very same one. */
+  isFormed: Type.Boolean(),
+  /** Asks the hearer to say the same of itself. */
+  wantsAnswer: Type.Boolean(),
+});
+
+const schemas = {
+  prepare,
+  promise,
+  reject,
+  accept,
+  accepted,
+  trimmed,
+  chosen,
+  fetch,
+  learned,
+  snapshot,
+  append,
+  news,
+  claim,
+  claimed,
+  formation,
+} as const satisfies Record<string, TSchema>;
+
+export const messageSchemas: Readonly<Record<MessageType, TSchema>> = schemas;
+export type MessageType = keyof typeof schemas;
+
+export type Prepare = Readonly<Static<typeof prepare>>;
+export type Promised = Readonly<Static<typeof promise>>;
+export type Reject = Readonly<Static<typeof reject>>;
+export type Accept = Readonly<Static<typeof accept>>;
+export type Accepted = Readonly<Static<typeof accepted>>;
+export type Trimmed = Readonly<Static<typeof trimmed>>;
+export type Chosen = Readonly<Static<typeof chosen>>;
+export type Fetch = Readonly<Static<typeof fetch>>;
+export type Learned = Readonly<Static<typeof learned>>;
+export type Snapshot = Readonly<Static<typeof snapshot>>;
+export type Append = Readonly<Static<typeof append>>;
+export type News = Readonly<Static<typeof news>>;
+export type Claim = Readonly<Static<typeof claim>>;
+export type Claimed = Readonly<Static<typeof claimed>>;
+export type Formation = Readonly<Static<typeof formation>>;
+
+export type Message =
+  | Prepare
+  | Promised
+  | Reject
+  | Accept
+  | Accepted
+  | Trimmed
+  | Chosen
+  | Fetch
+  | Learned
+  | Snapshot
+  | Append
+  | News
+  | Claim
+  | Claimed
+  | Formation;
+
+/** What a machine sees: the message, and its sender as the bus knows it from the subject, never from the payload. */
+export type Received<M> = M & { readonly from: NodeId };

@@ -1,0 +1,31 @@
+import Type from 'typebox';
+import { MAX_ROUND } from './ballot.ts';
+import { NAME_PATTERN } from './node-id.ts';
+
+/** Bytes as msgpackr decodes them. */
+export const bytes = Type.Refine(Type.Unsafe<Uint8Array>({}), (value) => value instanceof Uint8Array);
+
+/** 0 to 2^53 - 1: slots, positions, versions, terms. */
+export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
+
+/** Slots begin at 1 and stay far enough below the limit that arithmetic on them is exact. */
+export const slot = Type.Integer({ minimum: 0, maximum: 2 ** 52 });
+
+export const name = Type.String({ pattern: NAME_PATTERN });
+
+export const ballot = Type.Object({
+  round: Type.Integer({ minimum: 1, maximum: MAX_ROUND }),
+  nodeId: name,
+  incarnation: name,
+});
+
+/** Also the ballot of an acceptor that has promised nothing yet. */
+export const anyBallot = Type.Union([
+  ballot,
+  Type.Object({ round: Type.Literal(0), nodeId: Type.Literal(''), incarnation: Type.Literal('') }),
+]);
+
+/** Free text of a user: metadata values, reasons. */
+export const text = Type.String({ maxLength: 4096 });
+
+export const metadata = Type.Record(Type.String({ maxLength: 256 }), text, { maxProperties: 64 });
