@@ -1,1 +1,9 @@
-export {};
+export {
+  type FindNatsServerOptions,
+  findNatsServer,
+  type Log,
+  NatsServerNotFoundError,
+  type NatsServerProgram,
+} from './find-nats-server.ts';
+export { type NatsCluster, startNatsCluster } from './nats-cluster.ts';
+export { type NatsServer, type StartNatsServerOptions, startNatsServer } from './nats-server.ts';
