@@ -12,6 +12,7 @@ export default defineConfig({
   test: {
     passWithNoTests: true,
     reporters: ['./test/support/reporter.ts'],
+    globalSetup: ['./test/support/nats-server.setup.ts'],
     projects: [
       {
         extends: true,
