@@ -1,6 +1,7 @@
-import { access, chmod, copyFile, mkdir, mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { unpackDebianPackage } from './debian-package.ts';
 import { exec } from './exec.ts';
 import type { Log } from './find-nats-server.ts';
 
@@ -35,66 +36,22 @@ export const fromContainerImage: NatsServerSource = {
   },
 };
 
-/**
- * A Debian package, unpacked and not installed: needs no root and changes nothing of the system. Debian's testing suite
- * first, whose server is recent, from the mirror that the machine already uses; then the machine's own suite.
- */
+/** Debian's testing suite first, whose server is recent; then the machine's own suite. */
 export const fromDebianPackage: NatsServerSource = {
   title: 'Debian package nats-server',
   async fetch({ cacheDir, log }) {
     return inTemporaryFolder(async (folder) => {
-      const mirror = await debianMirror();
+      const programOf = (root: string) => keep(join(root, 'usr', 'sbin', 'nats-server'), cacheDir);
       try {
         log('fetching the package nats-server of Debian testing …');
-        return await keep(await unpack(folder, await newerSuite(folder, mirror)), cacheDir);
+        return await programOf(await unpackDebianPackage('nats-server', folder, { suite: 'testing' }));
       } catch (error) {
         log(`${(error as Error).message}; fetching the package of this machine's own suite …`);
-        return await keep(await unpack(folder, []), cacheDir);
+        return await programOf(await unpackDebianPackage('nats-server', folder));
       }
     });
   },
 };
-
-async function debianMirror(): Promise<string> {
-  const targets = await exec('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'], {
-    timeoutMs: 10_000,
-  });
-  const mirror = targets.split('\n').find((uri) => /\/debian\/?$/.test(uri));
-  if (!mirror) throw new Error('this machine uses no mirror of Debian');
-  return mirror;
-}
-
-/** @returns Options that let apt-get see the newer suite alone. */
-async function newerSuite(folder: string, mirror: string): Promise<string[]> {
-  const keyring = '/usr/share/keyrings/debian-archive-keyring.gpg';
-  const signedBy = await access(keyring).then(
-    () => `[signed-by=${keyring}] `,
-    () => '',
-  );
-  const list = join(folder, 'sources.list');
-  await writeFile(list, `deb ${signedBy}${mirror} testing main\n`);
-  return ['-o', `Dir::Etc::SourceList=${list}`, '-o', 'Dir::Etc::SourceParts=/dev/null'];
-}
-
-async function unpack(folder: string, sources: readonly string[]): Promise<string> {
-  const state = await mkdtemp(join(folder, 'apt-'));
-  await mkdir(join(state, 'lists'));
-  await mkdir(join(state, 'cache'));
-  const own = [
-    ['-o', `Dir::State::Lists=${join(state, 'lists')}`],
-    ['-o', `Dir::Cache=${join(state, 'cache')}`],
-    // The sandbox user may not read our folder; the lists are verified by their signature either way.
-    ['-o', 'APT::Sandbox::User='],
-    ['-o', 'Acquire::Languages=none'],
-    ['-o', 'Acquire::Retries=1'],
-  ].flat();
-  const run = (...args: string[]) =>
-    exec('apt-get', ['-q', ...own, ...sources, ...args], { cwd: state, timeoutMs: 120_000 });
-  await run('update', '--error-on=any');
-  await run('download', 'nats-server');
-  await exec('sh', ['-c', 'dpkg-deb -x nats-server_*.deb unpacked'], { cwd: state, timeoutMs: 30_000 });
-  return join(state, 'unpacked', 'usr', 'sbin', 'nats-server');
-}
 
 /** Puts the program into the cache under its version. The rename makes it appear whole, whoever else does the same. */
 async function keep(file: string, cacheDir: string): Promise<string> {
