@@ -1,4 +1,5 @@
 export { type BusHarness, busContract } from './bus-contract.ts';
+export { type JournalHarness, journalContract } from './journal-contract.ts';
 export {
   type CarriedMessage,
   MemoryBus,
@@ -6,5 +7,13 @@ export {
   MemoryNetwork,
   type MemoryNetworkOptions,
 } from './memory-bus.ts';
+export {
+  type CrashOptions,
+  MemoryDisk,
+  type MemoryDiskImage,
+  type MemoryDiskOptions,
+  MemoryJournal,
+  type MemoryJournalOptions,
+} from './memory-journal.ts';
 export { seededRandom } from './seeded-random.ts';
 export { settle, VirtualClock } from './virtual-clock.ts';
