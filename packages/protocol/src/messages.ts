@@ -55,7 +55,13 @@ const trimmed = Type.Object({ type: Type.Literal('trimmed'), ballot, slot, trimm
 const chosen = Type.Object({ type: Type.Literal('chosen'), ballot, slot });
 
 /** Asks for learned values of slots `fromSlot` … `toSlot` (N2). */
-const fetch = Type.Object({ type: Type.Literal('fetch'), fromSlot: slot, toSlot: slot });
+const fetch = Type.Object({
+  type: Type.Literal('fetch'),
+  fromSlot: slot,
+  toSlot: slot,
+  /** How much of the answerer's snapshot has come already: it goes on from there. */
+  part: Type.Optional(Type.Object({ through: slot, offset: count })),
+});
 
 /** Learned values, never merely accepted ones (N2). May hold less than was asked for. */
 const learned = Type.Object({
@@ -65,12 +71,17 @@ const learned = Type.Object({
   learnedThrough: slot,
 });
 
-/** State after `through`, for a learner behind the sender's trimmedThrough (N2). */
+/**
+ * State after `through`, for a learner behind the sender's trimmedThrough (N2), or a part of it: `bytes` begin at `offset` of
+ * a whole of `size`. The next part is fetched from the same sender.
+ */
 const snapshot = Type.Object({
   type: Type.Literal('snapshot'),
   through: slot,
   /** Position of the last command up to `through`. */
   position: count,
+  size: count,
+  offset: count,
   bytes,
 });
 

@@ -1,16 +1,20 @@
-import type {
-  Ballot,
-  Chosen,
-  Clock,
-  Fetch,
-  JournalRecord,
-  Learned,
-  NodeId,
-  Random,
-  Received,
-  Snapshot,
-  Value,
+import {
+  type Ballot,
+  type Chosen,
+  type Clock,
+  compareBallots,
+  type Fetch,
+  invariant,
+  type JournalRecord,
+  type Learned,
+  type LearnedEntry,
+  type NodeId,
+  type Random,
+  type Received,
+  type Snapshot,
+  type Value,
 } from '@synod/protocol';
+import { sameBytes } from '../same-bytes.ts';
 
 /** State of all state machines after slot `through`, whole: on the wire it may travel in parts. */
 export interface SnapshotState {
@@ -55,7 +59,7 @@ export type LearnerEvent =
   | { readonly type: 'behind'; readonly through: number; readonly from: NodeId }
   /** A snapshot of our own up to here is durable (P6). */
   | { readonly type: 'trim'; readonly through: number }
-  /** After join: ask everybody for what is after what we have. */
+  /** After join: apply what the journal held, and ask everybody for what is after it. */
   | { readonly type: 'start' };
 
 export type LearnerEmitted =
@@ -66,5 +70,286 @@ export type LearnerEmitted =
   | { readonly type: 'apply'; readonly slot: number; readonly value: Value }
   /** Put this state in place of the present one; slots after it follow by `apply`. */
   | { readonly type: 'install'; readonly snapshot: SnapshotState }
+  /** Once after all an event brought: slots applied, and the highest known chosen. */
+  | { readonly type: 'progress'; readonly through: number; readonly known: number }
   /** B1c: still unlearned a third of a lease after everybody was asked. */
   | { readonly type: 'stuck'; readonly slot: number };
+
+/** What a learner knows. One object, owned by its machine and changed by its rules alone. */
+export interface LearnerState {
+  /** Every slot up to here is applied. */
+  through: number;
+  /** Values up to here are gone: they stand in a snapshot. */
+  trimmedThrough: number;
+  /** Chosen values after `trimmedThrough`, applied or not. */
+  readonly learned: Map<number, Value>;
+  /** Highest slot in `learned`. */
+  highest: number;
+  /** Chosen at this ballot, but we do not hold that value: it is fetched, or its Accept comes late. */
+  readonly unheld: Map<number, Ballot>;
+  /** Highest slot known chosen. */
+  known: number;
+  /** Highest slot seen proposed. */
+  proposed: number;
+  /** Slots up to here are asked for: some of them is known chosen, or was proposed long ago. */
+  wanted: number;
+  /** What `proposed` was when we began to wait for it. */
+  watched: number;
+  /** First unlearned slot when everybody was asked. */
+  stuckAt: number;
+  /** Who brought the last news: whom to ask first (N2). */
+  source: NodeId | null;
+  /** A snapshot of which some parts came. */
+  part: PartialSnapshot | null;
+}
+
+/** The beginning of a snapshot: parts follow each other without a hole. */
+export interface PartialSnapshot {
+  readonly from: NodeId;
+  readonly through: number;
+  readonly position: number;
+  readonly size: number;
+  readonly chunks: Uint8Array[];
+  received: number;
+}
+
+/** What the learner knows before it hears anything. */
+export const initialLearner = ({ recovered: { through, learned } }: LearnerInput): LearnerState => {
+  const highest = Math.max(through, ...learned.keys());
+  return {
+    through,
+    trimmedThrough: through,
+    learned: new Map([...learned].filter(([slot]) => slot > through)),
+    highest,
+    unheld: new Map(),
+    known: highest,
+    proposed: 0,
+    wanted: highest,
+    watched: 0,
+    stuckAt: 0,
+    source: null,
+    part: null,
+  };
+};
+
+/** Values in one answer, bytes: half of what a NATS server carries by default (N2). */
+const ANSWER_BYTES = 512 * 1024;
+
+/** What an entry adds to an answer besides its value, bytes, no less. */
+const ENTRY_BYTES = 32;
+
+/** The last slot there can be. */
+const LAST_SLOT = 2 ** 52;
+
+/** The rules of the learner. Each changes `state` and adds to `out`. */
+export interface LearnerRules {
+  chosen(state: LearnerState, input: LearnerInput, message: Received<Chosen>, out: LearnerEmitted[]): void;
+  decided(state: LearnerState, input: LearnerInput, ballot: Ballot, slot: number, value: Value, out: LearnerEmitted[]): void;
+  learned(state: LearnerState, message: Received<Learned>, out: LearnerEmitted[]): void;
+  snapshot(state: LearnerState, message: Received<Snapshot>, out: LearnerEmitted[]): void;
+  proposed(state: LearnerState, input: LearnerInput, slots: readonly number[], out: LearnerEmitted[]): void;
+  behind(state: LearnerState, through: number, from: NodeId): void;
+  trim(state: LearnerState, through: number): void;
+  answer(state: LearnerState, input: LearnerInput, message: Received<Fetch>, out: LearnerEmitted[]): void;
+  applyInOrder(state: LearnerState, out: LearnerEmitted[]): void;
+}
+
+export const learnerRules: LearnerRules = {
+  chosen,
+  decided,
+  learned,
+  snapshot,
+  proposed,
+  behind,
+  trim,
+  answer,
+  applyInOrder,
+};
+
+/** B3: a value held here counts only if it was accepted at exactly the ballot of the news; otherwise it is fetched. */
+function chosen(state: LearnerState, input: LearnerInput, message: Received<Chosen>, out: LearnerEmitted[]): void {
+  const { slot, ballot, from } = message;
+  state.known = Math.max(state.known, slot);
+  if (slot <= state.through) return;
+  if (from !== input.self) {
+    state.wanted = Math.max(state.wanted, slot);
+    state.source = from;
+  }
+  const value = input.held(slot, ballot);
+  if (value) learn(state, slot, value, { type: 'chosen', slot, ballot }, out);
+  else if (!state.learned.has(slot)) waitFor(state, slot, ballot);
+}
+
+/** B3: an accept quorum was counted here. The others are told (ballot, slot) alone: they hold the value, or fetch it. */
+function decided(
+  state: LearnerState,
+  input: LearnerInput,
+  ballot: Ballot,
+  slot: number,
+  value: Value,
+  out: LearnerEmitted[],
+): void {
+  out.push({ type: 'send', to: 'all', message: { type: 'chosen', ballot, slot } });
+  state.known = Math.max(state.known, slot);
+  // Slots before it may be open still at our own proposer: they are watched, not fetched.
+  state.proposed = Math.max(state.proposed, slot);
+  if (slot <= state.through) return;
+  const isHeld = input.held(slot, ballot) !== undefined;
+  learn(state, slot, value, isHeld ? { type: 'chosen', slot, ballot } : { type: 'learned', slot, value }, out);
+}
+
+/** N2: an answer to a fetch, or what somebody pushed. */
+function learned(state: LearnerState, message: Received<Learned>, out: LearnerEmitted[]): void {
+  if (bringsNews(state, message)) state.source = message.from;
+  for (const { slot, value } of message.entries) {
+    state.known = Math.max(state.known, slot);
+    if (slot > state.through) learn(state, slot, value, { type: 'learned', slot, value }, out);
+  }
+  behind(state, message.learnedThrough, message.from);
+}
+
+/** N2: behind somebody's trimmedThrough. A snapshot that does not reach beyond what is applied here is ignored. */
+function snapshot(state: LearnerState, message: Received<Snapshot>, out: LearnerEmitted[]): void {
+  const { from, through, position, size, offset, bytes } = message;
+  if (through <= state.through) return;
+  behind(state, through, from);
+  let part = state.part;
+  if (part === null && offset === 0) part = { from, through, position, size, chunks: [], received: 0 };
+  // Parts of one snapshot of one sender, in order; whatever else comes is a repeat, or another sender's.
+  if (part === null || part.from !== from || part.through !== through || part.received !== offset) return;
+  part.chunks.push(bytes);
+  part.received += bytes.byteLength;
+  state.part = part;
+  state.source = from;
+  if (part.received < part.size) return;
+  state.part = null;
+  state.through = through;
+  state.known = Math.max(state.known, through);
+  forget(state, through);
+  out.push({ type: 'install', snapshot: { through, position, bytes: concat(part.chunks, part.received) } });
+}
+
+/** An Accept was seen. If the news of its choice came before it, the value is held only now. */
+function proposed(state: LearnerState, input: LearnerInput, slots: readonly number[], out: LearnerEmitted[]): void {
+  for (const slot of slots) {
+    state.proposed = Math.max(state.proposed, slot);
+    const ballot = state.unheld.get(slot);
+    const value = ballot && input.held(slot, ballot);
+    if (value) learn(state, slot, value, { type: 'chosen', slot, ballot }, out);
+  }
+}
+
+/** All slots up to `through` are chosen, and `from` can tell them. */
+function behind(state: LearnerState, through: number, from: NodeId): void {
+  state.known = Math.max(state.known, through);
+  if (through <= state.wanted) return;
+  state.wanted = through;
+  if (through > state.through) state.source = from;
+}
+
+/** P6: values up to `through` stand in a snapshot of our own. */
+function trim(state: LearnerState, through: number): void {
+  invariant(through <= state.through, 'P6 only applied slots are trimmed');
+  if (through > state.trimmedThrough) forget(state, through);
+}
+
+/** N2: learned values only. What was merely accepted here may lose to another value. */
+function answer(state: LearnerState, input: LearnerInput, message: Received<Fetch>, out: LearnerEmitted[]): void {
+  const to = message.from;
+  let fromSlot = Math.max(1, message.fromSlot);
+  if (fromSlot <= state.trimmedThrough) {
+    const snapshot = input.snapshot();
+    if (snapshot && snapshot.through >= fromSlot) {
+      const { through, position, bytes } = snapshot;
+      const offset = message.part?.through === through ? Math.min(message.part.offset, bytes.byteLength) : 0;
+      const part = bytes.subarray(offset, offset + ANSWER_BYTES);
+      const size = bytes.byteLength;
+      out.push({ type: 'send', to, message: { type: 'snapshot', through, position, size, offset, bytes: part } });
+      // The tail follows the last part.
+      if (offset + part.byteLength < size) return;
+      fromSlot = through + 1;
+    }
+  }
+  const entries: LearnedEntry[] = [];
+  let bytes = 0;
+  for (let slot = fromSlot; slot <= Math.min(message.toSlot, state.highest); slot++) {
+    const value = state.learned.get(slot);
+    if (value === undefined) continue;
+    bytes += value.byteLength + ENTRY_BYTES;
+    if (bytes > ANSWER_BYTES && entries.length > 0) break;
+    entries.push({ slot, value });
+  }
+  // An empty answer is one too: the asker turns to the others at once.
+  out.push({ type: 'send', to, message: { type: 'learned', entries, learnedThrough: state.through } });
+}
+
+/** N1: chosen slots in order, each once; nothing is skipped. */
+function applyInOrder(state: LearnerState, out: LearnerEmitted[]): void {
+  for (let slot = state.through + 1; ; slot++) {
+    const value = state.learned.get(slot);
+    if (value === undefined) return;
+    state.through = slot;
+    out.push({ type: 'apply', slot, value });
+  }
+}
+
+/** Some slot that is known chosen, or has been waited for, is not learned here. */
+export const isBehind = (state: LearnerState): boolean => state.through < state.wanted;
+
+/** Some slot was proposed and is not learned here: in a moment it will be, or its proposer is in trouble. */
+export const isExpecting = (state: LearnerState): boolean => state.through < state.proposed;
+
+/** True when the message holds a value we do not have. */
+export const bringsNews = (state: LearnerState, message: Learned): boolean =>
+  message.entries.some(({ slot }) => slot > state.through && !state.learned.has(slot));
+
+/** True when the message is the next part of a snapshot we need. */
+export const bringsPart = ({ through, part }: LearnerState, message: Received<Snapshot>): boolean =>
+  message.through > through &&
+  (part === null
+    ? message.offset === 0
+    : part.from === message.from && part.through === message.through && part.received === message.offset);
+
+/** The next fetch: everything we miss, going on with a snapshot that `to` has begun to send. */
+export function fetchFrom(state: LearnerState, to: NodeId | 'all', isOpenEnded = false): LearnerEmitted {
+  const range = { fromSlot: state.through + 1, toSlot: isOpenEnded ? LAST_SLOT : state.wanted };
+  const part = state.part?.from === to ? { part: { through: state.part.through, offset: state.part.received } } : {};
+  return { type: 'send', to, message: { type: 'fetch', ...range, ...part } };
+}
+
+function learn(state: LearnerState, slot: number, value: Value, record: JournalRecord, out: LearnerEmitted[]): void {
+  const before = state.learned.get(slot);
+  if (before !== undefined) {
+    invariant(sameBytes(before, value), 'S1 a chosen value never changes');
+    return;
+  }
+  state.learned.set(slot, value);
+  state.unheld.delete(slot);
+  state.highest = Math.max(state.highest, slot);
+  out.push({ type: 'record', record });
+}
+
+/** A slot may be chosen at several ballots, with one value: the newest is the likeliest to be held. */
+function waitFor(state: LearnerState, slot: number, ballot: Ballot): void {
+  const before = state.unheld.get(slot);
+  if (!before || compareBallots(before, ballot) < 0) state.unheld.set(slot, ballot);
+}
+
+/** Values up to `through` are gone. */
+function forget(state: LearnerState, through: number): void {
+  state.trimmedThrough = through;
+  for (const slot of state.learned.keys()) if (slot <= through) state.learned.delete(slot);
+  for (const slot of state.unheld.keys()) if (slot <= through) state.unheld.delete(slot);
+}
+
+function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {
+  const first = chunks[0];
+  if (chunks.length === 1 && first) return first;
+  const whole = new Uint8Array(size);
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.byteLength;
+  }
+  return whole;
+}
