@@ -1,0 +1,280 @@
+import { type Clock, ClosedError, type MasterRecord, type Session, TimeoutError } from '@synod/protocol';
+import { Latest } from './latest.ts';
+import { HeldMastership, type Holder } from './mastership.ts';
+import type { CampaignOptions, Election, Master, MasterChange, Mastership, RunWhileMasterOptions } from './types.ts';
+
+/** The candidate behind an election: the lease machine of this node, or nothing where the node cannot be master. */
+export interface Candidate {
+  /** T5: a comparison of clocks. */
+  isMaster(): boolean;
+  /** Term the lease holds by its own reckoning; `null` when it holds none. */
+  term(): number | null;
+  remainingMs(): number;
+  want(): void;
+  unwant(reason: string): void;
+  /** Gives the mastership up at once; tells the others after {@link settled} (T7). */
+  resign(reason: string): void;
+  /** All work of the mastership that ended has stopped (T6, T7). */
+  settled(): void;
+}
+
+export interface ElectionPorts {
+  readonly name: string;
+  readonly leaseMs: number;
+  readonly clock: Clock;
+  /** `null` where the node may only look on: campaigning is then refused with this error. */
+  readonly candidate: Candidate | null;
+  readonly refusal: () => Error;
+  readonly record: () => { readonly record: MasterRecord; readonly session: Session | null };
+  readonly isSelf: (session: Session) => boolean;
+  readonly askPresent: (signal?: AbortSignal) => Promise<void>;
+  readonly onError: (error: unknown) => void;
+}
+
+interface Waiter {
+  readonly resolve: (mastership: HeldMastership) => void;
+  readonly reject: (reason: unknown) => void;
+}
+
+/** Turns what the lease machine says into masterships that users hold, one at a time. */
+export class GroupElection implements Election, Holder {
+  readonly name: string;
+  readonly #ports: ElectionPorts;
+  readonly #waiters = new Set<Waiter>();
+  readonly #news = new Latest<MasterChange>();
+  #current: HeldMastership | null = null;
+  #released: { readonly term: number; readonly resolve: () => void; readonly done: Promise<void> } | null = null;
+  #closedBy: unknown = null;
+
+  constructor(ports: ElectionPorts) {
+    this.#ports = ports;
+    this.name = ports.name;
+  }
+
+  get election(): string {
+    return this.name;
+  }
+
+  isMaster(): boolean {
+    const { candidate } = this.#ports;
+    if (candidate === null || !candidate.isMaster()) return false;
+    // T7: a term given up here is over here, whether or not the lease machine has had its turn yet.
+    return this.#current === null || !this.#current.isOver;
+  }
+
+  holds(term: number): boolean {
+    return this.isMaster() && this.#ports.candidate?.term() === term;
+  }
+
+  remainingMs(term: number): number {
+    return this.holds(term) ? (this.#ports.candidate?.remainingMs() ?? 0) : 0;
+  }
+
+  version(): number {
+    return this.#ports.record().record.version;
+  }
+
+  get master(): Master | null {
+    const { record, session } = this.#ports.record();
+    if (record.master === null || session === null) return null;
+    return {
+      node: session.node,
+      term: record.term,
+      version: record.version,
+      metadata: record.metadata,
+      leaseMs: session.leaseMs,
+      isSelf: this.#ports.isSelf(session),
+    };
+  }
+
+  async campaign(options: CampaignOptions = {}): Promise<Mastership> {
+    return this.#campaign(options);
+  }
+
+  async #campaign({ signal, timeoutMs }: CampaignOptions): Promise<HeldMastership> {
+    const { candidate, clock } = this.#ports;
+    if (candidate === null) throw this.#ports.refusal();
+    if (this.#closedBy) throw this.#closedBy;
+    signal?.throwIfAborted();
+    const { promise, resolve, reject } = Promise.withResolvers<HeldMastership>();
+    const waiter: Waiter = { resolve, reject };
+    const onAbort = () => reject(signal?.reason);
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : clock.setTimeout(
+            () => reject(new TimeoutError(`not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`)),
+            timeoutMs,
+          );
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#waiters.add(waiter);
+    candidate.want();
+    try {
+      return await promise;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+      if (timer !== undefined) clock.clearTimeout(timer);
+      this.#waiters.delete(waiter);
+      this.#reviewWish('nobody asks any more');
+    }
+  }
+
+  async runWhileMaster(
+    work: (mastership: Mastership) => Promise<void> | void,
+    { signal, onError = 'recampaign', graceMs = this.#ports.leaseMs }: RunWhileMasterOptions = {},
+  ): Promise<void> {
+    for (;;) {
+      const mastership = await this.#campaignUntil(signal);
+      if (mastership === null) return;
+      const stop = () => void this.resign(mastership, 'stopped');
+      signal?.addEventListener('abort', stop, { once: true });
+      if (signal?.aborted) stop();
+      const unwatch = this.#watchOverrun(mastership, graceMs);
+      try {
+        await mastership.work(() => work(mastership));
+        if (!mastership.isOver) {
+          await mastership.resign({ reason: 'work done' });
+          return;
+        }
+      } catch (error) {
+        if (!isAbortOf(error, mastership)) {
+          if (onError === 'throw') {
+            await mastership.resign({ reason: 'work failed' });
+            throw error;
+          }
+          this.#ports.onError(error);
+          await mastership.resign({ reason: 'work failed' });
+        }
+      } finally {
+        unwatch();
+        signal?.removeEventListener('abort', stop);
+      }
+    }
+  }
+
+  /** `null` when the caller's signal or a clean close ended it. */
+  async #campaignUntil(signal: AbortSignal | undefined): Promise<HeldMastership | null> {
+    if (signal?.aborted) return null;
+    try {
+      return await this.#campaign(signal ? { signal } : {});
+    } catch (error) {
+      if (signal?.aborted || error instanceof ClosedError) return null;
+      throw error;
+    }
+  }
+
+  /** After a loss the work has `graceMs` to stop; then somebody must hear of it. No new term is asked for until it has ended. */
+  #watchOverrun(mastership: HeldMastership, graceMs: number): () => void {
+    const { clock, onError } = this.#ports;
+    let timer: unknown;
+    const onLost = () => {
+      timer = clock.setTimeout(() => {
+        onError(new TimeoutError(`work of "${this.name}" with term ${mastership.term} still runs ${graceMs} ms after its mastership ended`));
+      }, graceMs);
+    };
+    mastership.signal.addEventListener('abort', onLost, { once: true });
+    return () => {
+      mastership.signal.removeEventListener('abort', onLost);
+      if (timer !== undefined) clock.clearTimeout(timer);
+    };
+  }
+
+  changes(options: { readonly signal?: AbortSignal } = {}): AsyncIterableIterator<MasterChange> {
+    return this.#news.follow(this.#present(), options.signal);
+  }
+
+  async whois(options: { readonly signal?: AbortSignal } = {}): Promise<Master | null> {
+    await this.#ports.askPresent(options.signal);
+    return this.master;
+  }
+
+  async resign(mastership: HeldMastership, reason: string): Promise<void> {
+    const { candidate } = this.#ports;
+    if (mastership !== this.#current || candidate === null) return;
+    if (!mastership.isOver) {
+      mastership.end('resigned');
+      candidate.resign(reason);
+      this.#settle(mastership);
+    }
+    await this.#released?.done;
+  }
+
+  /** The lease machine was elected. */
+  acquired(term: number): void {
+    const mastership = new HeldMastership(this, term);
+    this.#current = mastership;
+    const { promise: done, resolve } = Promise.withResolvers<void>();
+    this.#released = { term, resolve, done };
+    const [waiter] = this.#waiters;
+    if (waiter) {
+      this.#waiters.delete(waiter);
+      waiter.resolve(mastership);
+    } else {
+      void this.resign(mastership, 'nobody asks any more');
+    }
+  }
+
+  /** The lease machine gave up, or its lease ended (T6). */
+  lost(term: number, lostBy: string): void {
+    const mastership = this.#current;
+    if (mastership === null || mastership.term !== term || mastership.isOver) return;
+    mastership.end(lostBy);
+    this.#settle(mastership);
+  }
+
+  /** The record changed, as applied or heard here. */
+  changed(): void {
+    const change = this.#present();
+    this.#news.push(change);
+    const isStillOurs = this.#released !== null && change.current?.term === this.#released.term;
+    if (this.#current?.isOver && !isStillOurs) this.#release();
+  }
+
+  /** No mastership any more, ever: `reason` is what campaigns are refused with. */
+  close(reason: unknown): void {
+    this.#closedBy = reason;
+    if (this.#current && !this.#current.isOver) this.#current.end(reason instanceof ClosedError ? 'closed' : 'failed');
+    for (const waiter of this.#waiters) waiter.reject(reason);
+    this.#waiters.clear();
+    this.#release();
+    this.#news.close();
+  }
+
+  /** The mastership held now, or being given back. */
+  get current(): HeldMastership | null {
+    return this.#current;
+  }
+
+  #settle(mastership: HeldMastership): void {
+    void mastership.settled().then(() => {
+      if (this.#closedBy) return;
+      this.#ports.candidate?.settled();
+      if (this.#current !== mastership) return;
+      // Over by its own clock: nobody is told, the lease behind it has ended or ends by itself.
+      const { record } = this.#ports.record();
+      if (record.master === null || record.term !== mastership.term) this.#release();
+      this.#reviewWish('mastership over');
+    });
+  }
+
+  #release(): void {
+    this.#released?.resolve();
+    this.#released = null;
+  }
+
+  /** The wish stands as long as somebody waits for a mastership or holds one. */
+  #reviewWish(reason: string): void {
+    const isHeld = this.#current !== null && !this.#current.isOver;
+    if (this.#waiters.size === 0 && !isHeld) this.#ports.candidate?.unwant(reason);
+  }
+
+  #present(): MasterChange {
+    const { record } = this.#ports.record();
+    return { election: this.name, current: this.master, cause: record.cause, version: record.version };
+  }
+}
+
+/** The work stopped because it was told to: nothing to report. */
+const isAbortOf = (error: unknown, mastership: HeldMastership): boolean =>
+  mastership.isOver &&
+  (error === mastership.signal.reason || (error instanceof Error && (error.name === 'AbortError' || error.name === 'MastershipLostError')));

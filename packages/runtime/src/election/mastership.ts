@@ -1,0 +1,108 @@
+import { MastershipLostError } from '@synod/protocol';
+import type { Mastership } from './types.ts';
+
+/** What a mastership asks of its election. */
+export interface Holder {
+  readonly election: string;
+  holds(term: number): boolean;
+  remainingMs(term: number): number;
+  version(): number;
+  /** Resolves when the record does not name the term any more, or the lease behind it is over. */
+  resign(mastership: HeldMastership, reason: string): Promise<void>;
+}
+
+/** @see Mastership */
+export class HeldMastership implements Mastership {
+  readonly election: string;
+  readonly term: number;
+  readonly #holder: Holder;
+  readonly #controller = new AbortController();
+  readonly #running = new Set<Promise<unknown>>();
+  #lostBy: string | null = null;
+  #isWorking = false;
+
+  constructor(holder: Holder, term: number) {
+    this.#holder = holder;
+    this.election = holder.election;
+    this.term = term;
+  }
+
+  get version(): number {
+    return this.#holder.version();
+  }
+
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  get isOver(): boolean {
+    return this.#lostBy !== null;
+  }
+
+  remainingMs(): number {
+    return this.isOver ? 0 : this.#holder.remainingMs(this.term);
+  }
+
+  assert(): void {
+    if (this.#lostBy !== null) throw this.#lost(this.#lostBy);
+    if (!this.#holder.holds(this.term)) throw this.#lost('expired');
+  }
+
+  async run<T>(effect: (term: number) => Promise<T> | T): Promise<T> {
+    this.assert();
+    const result = await this.track(async () => effect(this.term));
+    this.assert();
+    return result;
+  }
+
+  headers(): Record<string, string> {
+    return { 'Synod-Term': String(this.term), 'Synod-Election': this.election };
+  }
+
+  async resign(options: { readonly reason?: string } = {}): Promise<void> {
+    const released = this.#holder.resign(this, options.reason ?? 'resigned');
+    // Work that waited here for its own end would wait for ever: the record is freed when it has returned.
+    if (!this.#isWorking) await released;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.resign();
+  }
+
+  /** Runs the work of `runWhileMaster`; within it, `resign` does not wait. */
+  async work(work: () => Promise<void> | void): Promise<void> {
+    this.#isWorking = true;
+    try {
+      await this.track(work);
+    } finally {
+      this.#isWorking = false;
+    }
+  }
+
+  /** Runs something whose end `settled` waits for. */
+  async track<T>(work: () => Promise<T> | T): Promise<T> {
+    const running = (async () => work())();
+    this.#running.add(running);
+    try {
+      return await running;
+    } finally {
+      this.#running.delete(running);
+    }
+  }
+
+  /** T7: from here on no effect of this term begins. The signal is the notice of it. */
+  end(lostBy: string): void {
+    if (this.isOver) return;
+    this.#lostBy = lostBy;
+    this.#controller.abort(this.#lost(lostBy));
+  }
+
+  /** Resolves when all work and effects of this mastership have stopped, whatever they threw. */
+  async settled(): Promise<void> {
+    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+  }
+
+  #lost(lostBy: string): MastershipLostError {
+    return new MastershipLostError(this.election, this.term, lostBy);
+  }
+}

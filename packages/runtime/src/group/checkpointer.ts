@@ -1,0 +1,43 @@
+import type { Journal } from '@synod/protocol';
+
+export interface CheckpointerOptions {
+  readonly journal: Journal;
+  /** The whole present state as records, and the slot that its snapshot reaches. One cut: called in one go (P6). */
+  readonly cut: () => { readonly records: readonly Uint8Array[]; readonly through: number };
+  /** The snapshot is durable: slots up to here may be forgotten (P6). */
+  readonly trim: (through: number) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** A journal grows to this before its first checkpoint, bytes; later to as much as the last checkpoint if that was more. */
+export const CHECKPOINT_BYTES = 1024 * 1024;
+
+/** Keeps the journal short: the lease alone writes four records a lease, for ever (P6). */
+export class Checkpointer {
+  readonly #options: CheckpointerOptions;
+  #isAtWork = false;
+  #lastBytes = 0;
+  count = 0;
+
+  constructor(options: CheckpointerOptions) {
+    this.#options = options;
+  }
+
+  /** Makes a checkpoint when enough has been written since the last. */
+  async review(limitBytes = Math.max(CHECKPOINT_BYTES, this.#lastBytes)): Promise<void> {
+    const { journal, cut, trim, onFailure } = this.#options;
+    if (this.#isAtWork || journal.bytesSinceCheckpoint < limitBytes) return;
+    this.#isAtWork = true;
+    try {
+      const { records, through } = cut();
+      await journal.checkpoint(records);
+      this.#lastBytes = records.reduce((sum, record) => sum + record.byteLength, 0);
+      this.count++;
+      trim(through);
+    } catch (error) {
+      onFailure(error);
+    } finally {
+      this.#isAtWork = false;
+    }
+  }
+}

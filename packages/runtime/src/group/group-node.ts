@@ -1,0 +1,647 @@
+import { type Applied, MasterFold, type MasterReader, MasterView } from '@synod/mastership';
+import { type Recovered, recover } from '@synod/paxos';
+import {
+  ClosedError,
+  ConfigError,
+  type Configuration,
+  configurationDigest,
+  decodeRecord,
+  encodeEnvelope,
+  EVERYBODY,
+  FormationError,
+  InternalError,
+  JournalFailedError,
+  type JournalContents,
+  type JournalRecord,
+  type MasterNews,
+  type MasterRecord,
+  type Message,
+  NodeIdInUseError,
+  type NodeId,
+  type Session,
+  type Subscription,
+} from '@synod/protocol';
+import { type Actor, createActor } from 'xstate';
+import { type Candidate, GroupElection } from '../election/election.ts';
+import type { Election } from '../election/types.ts';
+import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
+import { type FormationState, formationRules } from './formation.rules.ts';
+import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
+import { type GroupInput, groupMachine } from './group.machine.ts';
+import { Identity } from './identity.ts';
+import { claimWaitMs, type Life } from './identity.rules.ts';
+import { Mailbox, type Turn } from './mailbox.ts';
+import { Member } from './member.ts';
+import { Outbox } from './outbox.ts';
+import { RECIPIENT, realMachines, type Roles } from './roles.ts';
+
+/** The group's own election: it always exists, and only members are eligible for it. */
+export const GROUP_ELECTION = 'group';
+
+type GroupMachine = ReturnType<typeof groupMachine>;
+
+/**
+ * One node of a group, over ports alone. It starts the root actor and the roles, carries messages between them and the bus,
+ * keeps the order of journal and bus (P3), and turns what the lease machine says into elections.
+ */
+export class GroupNode implements Group {
+  readonly name: string;
+  readonly node: NodeId;
+  readonly incarnation: string;
+  readonly closed: Promise<Error | undefined>;
+  readonly #ports: NodePorts;
+  readonly #options: ResolvedOptions;
+  readonly #raw: NodeOptions;
+  readonly #reader: MasterReader;
+  readonly #fold: MasterFold | null;
+  readonly #heard: MasterView | null;
+  readonly #mailbox: Mailbox;
+  readonly #identity: Identity;
+  readonly #elections = new Map<string, GroupElection>();
+  readonly #records = new Map<string, { readonly record: MasterRecord; readonly session: Session | null }>();
+  readonly #dropped: Record<string, number> = {};
+  readonly #subscriptions: Subscription[] = [];
+  readonly #startedAtMs: number;
+  readonly #startedAt: string;
+  readonly #events = new EventTarget();
+  #resolveClosed: (reason: Error | undefined) => void = () => {};
+  #root: Actor<GroupMachine> | null = null;
+  #member: Member | null = null;
+  #outbox: Outbox | null = null;
+  #contents: JournalContents | null = null;
+  #recovered: Recovered | null = null;
+  #configuration: Configuration | null = null;
+  #state: NodeState = 'joining';
+  #ready = Promise.withResolvers<void>();
+  #stopped = Promise.withResolvers<void>();
+  #failure: Error | null = null;
+  #health: unknown = null;
+  #isClosing = false;
+  #wasWaitingFor = '';
+
+  /** @throws ConfigError listing every problem of the options at once. */
+  constructor(ports: NodePorts, options: NodeOptions) {
+    const { bus, clock, random } = ports;
+    this.#options = resolveOptions(bus.group, bus.node, options);
+    this.#ports = ports;
+    this.#raw = options;
+    this.name = bus.group;
+    this.node = bus.node;
+    this.incarnation = random.id();
+    this.#startedAtMs = clock.now();
+    this.#startedAt = new Date(clock.wallNow()).toISOString();
+    this.closed = new Promise((resolve) => {
+      this.#resolveClosed = resolve;
+    });
+    this.#fold = options.membership.role === 'member' ? new MasterFold() : null;
+    this.#heard = this.#fold ? null : new MasterView();
+    this.#reader = this.#fold ?? (this.#heard as MasterView);
+    this.#identity = new Identity({
+      life: () => this.#life(),
+      say: (message) => this.#send(this.node, message),
+      leave: (other) => this.#fail(inUse(this.node, this.name, other)),
+      leaseMs: this.#options.leaseMs,
+    });
+    this.#mailbox = new Mailbox({
+      bus,
+      incarnation: this.incarnation,
+      digest: () => (this.#configuration ? configurationDigest(this.#configuration) : ''),
+      deliver: (turn) => this.#guard(() => this.#deliver(turn)),
+      onDrop: (reason, from) => this.#drop(reason, from),
+      onOtherLife: (message) => this.#guard(() => this.#identity.heard(message)),
+    });
+    this.#ready.promise.catch(() => {});
+  }
+
+  /** Claims the node id, forms the group or finds it formed; resolves when this node plays its part. */
+  async start(): Promise<void> {
+    const { signal } = this.#raw;
+    const onAbort = () => this.#fail(asError(signal?.reason));
+    if (signal?.aborted) throw asError(signal.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      await Promise.race([this.#connected(), this.#ready.promise]);
+      await this.#openJournal();
+      if (this.#failure) throw this.#failure;
+      const roundTripMs = await this.#listen();
+      if (this.#failure) throw this.#failure;
+      this.#startRoot(roundTripMs);
+      await this.#ready.promise;
+    } catch (error) {
+      await this.#end(asError(error));
+      throw error;
+    } finally {
+      signal?.removeEventListener('abort', onAbort);
+    }
+    signal?.addEventListener('abort', () => void this.close(), { once: true });
+  }
+
+  election(name = GROUP_ELECTION): Election {
+    return this.#election(name);
+  }
+
+  status(): GroupStatus {
+    const member = this.#member;
+    const contents = this.#contents;
+    return {
+      group: this.name,
+      node: this.node,
+      incarnation: this.incarnation,
+      state: this.#state,
+      detail: this.#detail(),
+      isConnected: this.#ports.bus.isConnected,
+      leaseMs: this.#options.leaseMs,
+      configuration: this.#configuration ? configurationDigest(this.#configuration) : '',
+      voters: member?.voters.silences() ?? {},
+      hasQuorum: member?.voters.hasQuorum(this.#options.leaseMs) ?? false,
+      leader: member?.leader ?? null,
+      ballot: member?.ballot ?? null,
+      learnedThrough: member?.learnedThrough ?? 0,
+      position: member?.log.position ?? 0,
+      elections: [...this.#reader.records()],
+      sessions: [...this.#reader.sessions()],
+      dropped: { ...this.#dropped },
+      journal: contents && {
+        storeId: contents.storeId,
+        incarnations: contents.incarnations,
+        checkpoints: member?.checkpointer.count ?? 0,
+        tornBytes: contents.tornBytes,
+      },
+    };
+  }
+
+  present(): MasterNews {
+    return {
+      position: this.#member?.log.position ?? 0,
+      sessions: [...this.#reader.sessions()],
+      ended: [],
+      records: [...this.#reader.records()],
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#isClosing) return void (await this.closed);
+    this.#isClosing = true;
+    await this.#resignAll();
+    await this.#end(undefined);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  addEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>, options?: ListenerOptions): void {
+    this.#events.addEventListener(type, listener as (event: Event) => void, options);
+  }
+
+  removeEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>): void {
+    this.#events.removeEventListener(type, listener as (event: Event) => void);
+  }
+
+  /** Waits for NATS, saying so. */
+  async #connected(): Promise<void> {
+    const { bus } = this.#ports;
+    if (bus.isConnected) return;
+    this.#options.logger.warn({ group: this.name, node: this.node }, `waiting for a connection to NATS`);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const subscription = bus.onConnection((isConnected) => isConnected && resolve());
+    this.#subscriptions.push(subscription);
+    await promise;
+    subscription.close();
+  }
+
+  async #openJournal(): Promise<void> {
+    const { membership } = this.#options;
+    if (membership.role !== 'member') return;
+    const { journal } = membership;
+    this.#contents = await journal.open({ group: this.name, node: this.node });
+    this.#outbox = new Outbox({
+      journal,
+      send: (to, message) => this.#send(to, message),
+      onFailure: (error) => this.#journalFailed(error),
+    });
+    const records: JournalRecord[] = [];
+    let { damage } = this.#contents;
+    for (const data of this.#contents.records) {
+      const record = decodeRecord(data);
+      if (record === null) {
+        damage ??= `record ${records.length + 1} of the journal is not of this program's format`;
+        break;
+      }
+      records.push(record);
+    }
+    this.#contents = { ...this.#contents, damage };
+    this.#recovered = recover(records);
+    if (damage) this.#warn({ damage }, `journal of ${this.node} is damaged: it serves as learner only. ${damage}`);
+  }
+
+  /** Subscribes, and measures a round trip on the way. */
+  async #listen(): Promise<number> {
+    const { bus, clock } = this.#ports;
+    this.#mailbox.listen('identity');
+    this.#mailbox.listen('learner');
+    if (this.#options.membership.role === 'member') {
+      for (const role of ['formation', 'acceptor', 'proposer'] as const) this.#mailbox.listen(role);
+      this.#subscriptions.push(bus.onNoResponders(() => this.#guard(() => this.#member?.noResponders())));
+    }
+    this.#subscriptions.push(bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))));
+    await bus.flush();
+    const sentAtMs = clock.now();
+    await bus.flush();
+    return clock.now() - sentAtMs;
+  }
+
+  #startRoot(roundTripMs: number): void {
+    const { membership, leaseMs, logger } = this.#options;
+    const { clock } = this.#ports;
+    const rules = this.#raw.formationRules ?? formationRules;
+    const machine = groupMachine({ ...realMachines(), ...this.#raw.machines }, rules);
+    const input: GroupInput = {
+      role: membership.role,
+      damage: this.#contents?.damage ?? null,
+      formation: this.#initialFormation(),
+      claimMs: claimWaitMs(roundTripMs),
+      announceMs: leaseMs / 4,
+      inputs: (formation) => this.#assemble(formation),
+    };
+    const { inspect } = this.#raw;
+    const root = createActor(machine, { input, clock, ...(inspect ? { inspect } : {}) });
+    this.#root = root;
+    root.on('claim', () => this.#guard(() => this.#identity.claim()));
+    root.on('formation.bundle', ({ records, announce }) =>
+      this.#guard(() => {
+        const replies = announce ? [{ to: announce.to, message: announce.message }] : [];
+        this.#outbox?.add({ records, replies });
+      }),
+    );
+    root.subscribe({
+      next: (snapshot) => this.#guard(() => this.#entered(snapshot.value as string)),
+      error: (error) => this.#fail(internal(error)),
+    });
+    root.start();
+    logger.debug({ group: this.name, node: this.node, incarnation: this.incarnation }, 'joining');
+  }
+
+  #initialFormation(): FormationState {
+    const { membership, maxDriftPpm, guardDivisor, firstPosition, livedThrough } = this.#options;
+    return {
+      self: this.node,
+      storeId: this.#contents?.storeId ?? '',
+      wished: {
+        group: this.name,
+        epoch: 0,
+        voters: membership.role === 'member' ? membership.voters : [],
+        quorum: 'majority',
+        maxDriftPpm,
+        guardDivisor,
+        firstPosition,
+      },
+      livedThrough,
+      isDamaged: this.#contents?.damage != null,
+      kept: this.#recovered?.kept ?? null,
+      isFormed: this.#recovered?.isFormed ?? false,
+      heard: new Map(),
+      foreign: null,
+      conflict: null,
+    };
+  }
+
+  /** The configuration is known: makes what the roles begin with. */
+  #assemble(formation: FormationState) {
+    const { membership } = this.#options;
+    const configuration = formation.isFormed ? formation.kept : formation.foreign;
+    if (membership.role !== 'member' || !configuration || !this.#contents || !this.#recovered || !this.#fold || !this.#outbox) {
+      throw new InternalError('a member without journal or configuration');
+    }
+    const isVoter = formation.isFormed && this.#contents.damage === null;
+    this.#configuration = configuration;
+    this.#fold.onApplied((applied) => this.#applied(applied));
+    this.#member = new Member({
+      ports: this.#ports,
+      options: this.#options,
+      incarnation: this.incarnation,
+      journal: membership.journal,
+      contents: this.#contents,
+      recovered: this.#recovered,
+      configuration,
+      isVoter,
+      fold: this.#fold,
+      mailbox: this.#mailbox,
+      outbox: this.#outbox,
+      send: (to, message) => this.#send(to, message),
+      onLeading: (isLeading) =>
+        this.#options.logger.debug({ group: this.name, node: this.node }, isLeading ? 'leads the log' : 'leads the log no more'),
+      onAcquired: (term, version) => this.#acquired(term, version),
+      onRenewed: (term, version) => {
+        const remainingMs = this.#member?.remainingMs() ?? 0;
+        this.#tell('renewed', { election: GROUP_ELECTION, term, version, remainingMs });
+      },
+      onLost: (term, lostBy) => this.#lost(term, lostBy),
+      onStopped: () => this.#stopped.resolve(),
+      onWarning: (fields, message) => this.#warn(fields, message),
+      onStaleStore: (from) => this.#drop('stale-store', from),
+      onFailure: (error) => this.#fail(internal(error)),
+    });
+    return this.#member.inputs();
+  }
+
+  #entered(state: string): void {
+    const next: NodeState =
+      state === 'claiming' ? 'joining' : state === 'watching' ? 'observer' : (state as 'forming' | 'voter' | 'follower' | 'left' | 'failed');
+    if (next === 'forming') this.#sayWhomItWaitsFor();
+    if (next === this.#state) return;
+    this.#state = next;
+    if (next === 'forming') this.#identity.settle();
+    if (next === 'voter' || next === 'follower') {
+      this.#identity.settle();
+      // The subscriber runs within the root's own step: the roles start when it is over.
+      queueMicrotask(() => this.#guard(() => this.#begin()));
+    }
+    if (next === 'observer') {
+      this.#identity.settle();
+      void this.#askPresent().then(() => this.#ready.resolve(), (error) => this.#fail(asError(error)));
+    }
+  }
+
+  #begin(): void {
+    if (!this.#root || !this.#member) return;
+    const children = this.#root.getSnapshot().children as unknown as Roles;
+    for (const child of Object.values(children)) child.subscribe({ error: (error: unknown) => this.#fail(internal(error)) });
+    this.#member.begin(children);
+    if (this.#state === 'follower') this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
+    this.#watchHealth();
+    this.#ready.resolve();
+  }
+
+  /** Formation says whom it waits for (I5). */
+  #sayWhomItWaitsFor(): void {
+    const formation = this.#root?.getSnapshot().context.formation;
+    if (!formation || this.#options.membership.role !== 'member') return;
+    const waiting = formation.conflict ?? `waits for ${formationRules.waitsFor(formation).join(', ')} to form the group`;
+    if (waiting === this.#wasWaitingFor || (!formation.conflict && formationRules.waitsFor(formation).length === 0)) return;
+    this.#wasWaitingFor = waiting;
+    if (formation.conflict) {
+      this.#warn({}, `group "${this.name}" cannot form: ${waiting}`);
+      this.#tell('error', { error: new FormationError(waiting) });
+    } else {
+      this.#options.logger.info({ group: this.name, node: this.node }, `${this.node} ${waiting}`);
+    }
+  }
+
+  #deliver(turn: Turn): void {
+    if (turn.type === 'formation') {
+      for (const message of turn.messages) if (message.type === 'formation') this.#root?.send(message);
+      if (this.#state === 'forming') this.#sayWhomItWaitsFor();
+    } else if (turn.type === 'news') {
+      if (!this.#heard) return;
+      for (const message of turn.messages) if (message.type === 'news') for (const news of message.changes) this.hear(news);
+    } else {
+      this.#member?.deliver(turn);
+    }
+  }
+
+  /** News of the fold for a node outside the log; lower versions are dropped. */
+  hear(news: MasterNews): void {
+    const changes = this.#heard?.hear(news);
+    if (changes) this.#recordsChanged(changes.records, true);
+  }
+
+  #applied({ news }: Applied): void {
+    if (news && news.records.length > 0) this.#recordsChanged(news.records, this.#member?.isFresh ?? false);
+  }
+
+  #recordsChanged(records: readonly MasterRecord[], isFresh: boolean): void {
+    for (const next of records) {
+      const before = this.#records.get(next.election);
+      const session = next.master === null ? null : (this.#reader.session(next.master) ?? null);
+      this.#records.set(next.election, { record: next, session });
+      const change: RecordChange = {
+        previous: before?.record ?? null,
+        previousSession: before?.session ?? null,
+        next,
+        session,
+        isFresh,
+      };
+      this.#sayChange(change);
+      this.#tell('record', change);
+      const election = this.#election(next.election);
+      election.changed();
+      this.#tell('change', { election: next.election, current: election.master, cause: next.cause, version: next.version });
+    }
+  }
+
+  /** One line per change of mastership, readable by itself. */
+  #sayChange({ previous, previousSession, next, session, isFresh }: RecordChange): void {
+    const was = previousSession ? `was ${previousSession.node}` : previous?.node ? `was ${previous.node}` : 'the first';
+    const text = session
+      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${previous?.master === null ? previous.cause : next.cause})`
+      : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
+    const fields = { group: this.name, election: next.election, term: next.term, version: next.version };
+    if (isFresh) this.#options.logger.info(fields, text);
+    else this.#options.logger.debug(fields, text);
+  }
+
+  #acquired(term: number, version: number): void {
+    this.#election(GROUP_ELECTION).acquired(term);
+    this.#tell('elected', { election: GROUP_ELECTION, term, version, remainingMs: this.#member?.remainingMs() ?? 0 });
+  }
+
+  #lost(term: number, lostBy: string): void {
+    this.#election(GROUP_ELECTION).lost(term, lostBy);
+    if (lostBy !== 'resigned') {
+      this.#warn({ term, lostBy }, `${this.node} is master of "${GROUP_ELECTION}" no more (term ${term}, ${lostBy})`);
+    }
+    this.#tell('lost', { election: GROUP_ELECTION, term, lostBy });
+  }
+
+  #election(name: string): GroupElection {
+    const known = this.#elections.get(name);
+    if (known) return known;
+    const isOwn = name === GROUP_ELECTION;
+    const { clock } = this.#ports;
+    const election = new GroupElection({
+      name,
+      leaseMs: this.#options.leaseMs,
+      clock,
+      candidate: isOwn && this.#fold ? this.#candidate() : null,
+      refusal: () =>
+        new ConfigError([
+          isOwn
+            ? `${this.node} is an observer: only members may be master of "${this.name}"`
+            : `election "${name}": this version elects one master, of the group itself`,
+        ]),
+      record: () => {
+        const record = this.#reader.record(name);
+        return { record, session: record.master === null ? null : (this.#reader.session(record.master) ?? null) };
+      },
+      isSelf: (session) => session.incarnation === this.incarnation,
+      askPresent: (signal) => this.#askPresent(signal),
+      onError: (error) => this.#report(error),
+    });
+    if (this.#failure) election.close(this.#failure);
+    this.#elections.set(name, election);
+    return election;
+  }
+
+  #candidate(): Candidate {
+    const lease = () => this.#member?.lease;
+    return {
+      isMaster: () => this.#member?.isMaster() ?? false,
+      term: () => this.#member?.term() ?? null,
+      remainingMs: () => this.#member?.remainingMs() ?? 0,
+      want: () => lease()?.send({ type: 'want' }),
+      unwant: (reason) => lease()?.send({ type: 'unwant', reason }),
+      resign: (reason) => lease()?.send({ type: 'resign', reason }),
+      settled: () => lease()?.send({ type: 'settled' }),
+    };
+  }
+
+  async #askPresent(signal?: AbortSignal): Promise<void> {
+    await this.#ports.askPresent?.(this, signal);
+  }
+
+  /** The user's veto, asked eight times a lease while this node lives. */
+  #watchHealth(): void {
+    const { eligible } = this.#raw;
+    if (!eligible) return;
+    const ask = async () => {
+      let value = false;
+      try {
+        value = await eligible();
+      } catch (error) {
+        this.#report(error);
+      }
+      this.#guard(() => this.#member?.lease?.send({ type: 'eligible', value }));
+      if (!this.#isClosing) this.#health = this.#ports.clock.setTimeout(() => void ask(), this.#options.leaseMs / 8);
+    };
+    void ask();
+  }
+
+  #connectionChanged(isConnected: boolean): void {
+    this.#options.logger.warn({ group: this.name, node: this.node }, isConnected ? 'connected to NATS again' : 'connection to NATS lost');
+    if (!isConnected) return;
+    this.#identity.claim();
+    this.#member?.reconnected();
+    if (this.#state === 'observer') void this.#askPresent().catch((error) => this.#report(error));
+  }
+
+  #send(to: NodeId | typeof EVERYBODY | 'append', message: Message): void {
+    const { bus } = this.#ports;
+    if (to === this.node && message.type !== 'claim' && message.type !== 'claimed') return this.#mailbox.deliverHere(message);
+    const config = this.#configuration ? configurationDigest(this.#configuration) : '';
+    const payload = encodeEnvelope({ config, incarnation: this.incarnation, message });
+    const isRequest = message.type === 'append';
+    bus.publish({ role: RECIPIENT[message.type], to }, payload, isRequest ? { expectResponder: true } : {});
+  }
+
+  #life(): Life {
+    const { clock, process } = this.#ports;
+    const storeId = this.#contents?.storeId ?? null;
+    return {
+      incarnation: this.incarnation,
+      storeId,
+      isKnown: storeId !== null && (this.#configuration?.voters.some((voter) => voter.storeId === storeId) ?? this.#recovered?.isFormed ?? false),
+      host: process.host,
+      pid: process.pid,
+      startedAt: this.#startedAt,
+      ageMs: Math.max(0, clock.now() - this.#startedAtMs),
+    };
+  }
+
+  #detail(): string | null {
+    if (this.#failure) return this.#failure.message;
+    const formation = this.#root?.getSnapshot().context.formation;
+    if (!formation) return this.#state === 'joining' ? 'connecting' : null;
+    if (this.#contents?.damage) return this.#contents.damage;
+    if (formation.conflict) return formation.conflict;
+    if (formation.foreign) return `store ${formation.storeId} is not in the group's configuration`;
+    if (this.#state === 'forming') return `waits for ${formationRules.waitsFor(formation).join(', ')}`;
+    return null;
+  }
+
+  #drop(reason: string, from: NodeId): void {
+    this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
+    if (this.#dropped[reason] === 1) this.#warn({ reason, from }, `dropped a message of ${from}: ${reason} (further ones are counted)`);
+  }
+
+  #journalFailed(error: unknown): void {
+    // P3: nothing is answered any more; the node gives up its masterships and leaves.
+    const cause = asError(error);
+    this.#guard(() => this.#member?.journalFailed(cause.message));
+    this.#fail(error instanceof JournalFailedError ? error : new JournalFailedError(`the journal of ${this.node} failed: ${cause.message}`, { cause }));
+  }
+
+  #report(error: unknown): void {
+    this.#options.logger.error({ err: error, group: this.name, node: this.node }, asError(error).message);
+    this.#tell('error', { error });
+  }
+
+  #warn(fields: object, message: string): void {
+    this.#options.logger.warn({ group: this.name, node: this.node, ...fields }, message);
+  }
+
+  #tell<K extends keyof GroupEvents>(type: K, detail: GroupEvents[K]): void {
+    this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#fail(internal(error));
+    }
+  }
+
+  /** The node leaves the group rather than guess. */
+  #fail(error: Error): void {
+    if (this.#failure) return;
+    this.#failure = error;
+    for (const election of this.#elections.values()) election.close(error);
+    this.#ready.reject(error);
+    this.#stopped.resolve();
+    if (this.#state === 'joining' || this.#state === 'forming') return; // start() ends it.
+    this.#report(error);
+    void this.#end(error);
+  }
+
+  /** T7: stop acting, wait for the work, then tell the others; at most a lease, the session ends by itself then. */
+  async #resignAll(): Promise<void> {
+    const lease = this.#member?.lease;
+    if (!lease || this.#failure) return;
+    const { clock } = this.#ports;
+    const { promise: overdue, resolve } = Promise.withResolvers<void>();
+    const timer = clock.setTimeout(resolve, this.#options.leaseMs);
+    for (const election of this.#elections.values()) election.current?.end('closed');
+    lease.send({ type: 'stop', mode: 'resign' });
+    const work = [...this.#elections.values()].map(async (election) => election.current?.settled());
+    void Promise.all(work).then(() => lease.send({ type: 'settled' }));
+    await Promise.race([this.#stopped.promise, overdue]);
+    clock.clearTimeout(timer);
+    // The last word of this node is on its way before its subscriptions end.
+    await Promise.race([this.#ports.bus.flush().catch(() => {}), overdue]);
+  }
+
+  async #end(error: Error | undefined): Promise<void> {
+    this.#isClosing = true;
+    this.#state = error ? 'failed' : 'left';
+    for (const election of this.#elections.values()) election.close(error ?? new ClosedError(`group "${this.name}" was closed here`));
+    if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
+    this.#member?.close();
+    this.#mailbox.close();
+    for (const subscription of this.#subscriptions.splice(0)) subscription.close();
+    this.#root?.stop();
+    const { membership } = this.#options;
+    if (membership.role === 'member' && this.#contents) await membership.journal.close().catch(() => {});
+    this.#resolveClosed(error);
+  }
+}
+
+const inUse = (node: NodeId, group: string, other: Life): NodeIdInUseError =>
+  new NodeIdInUseError(`node id "${node}" of group "${group}" is in use by pid ${other.pid} on ${other.host}, started ${other.startedAt}`, {
+    hint: 'Give this process another node id, or stop the other one',
+  });
+
+const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
+
+const internal = (reason: unknown): Error =>
+  new InternalError(`the node left its group: ${asError(reason).message}`, { cause: reason });

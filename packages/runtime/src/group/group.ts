@@ -1,0 +1,81 @@
+import type { Ballot, MasterNews, MasterRecord, NodeId, Session } from '@synod/protocol';
+import type { Election, MasterChange } from '../election/types.ts';
+
+/** Detail of each event of a {@link Group}. */
+export interface GroupEvents {
+  /** This process became master. */
+  readonly elected: { readonly election: string; readonly term: number; readonly version: number; readonly remainingMs: number };
+  /** This process's lease was extended; for histories. */
+  readonly renewed: { readonly election: string; readonly term: number; readonly version: number; readonly remainingMs: number };
+  /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
+  readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };
+  /** The master of an election changed, here or elsewhere. */
+  readonly change: MasterChange;
+  /** Something a person should look at; the group goes on unless it closes. */
+  readonly error: { readonly error: unknown };
+  /** A record changed, with what stood there before: what public events are made of. */
+  readonly record: RecordChange;
+}
+
+export interface RecordChange {
+  readonly previous: MasterRecord | null;
+  readonly next: MasterRecord;
+  /** Session of the present master, of the one before. */
+  readonly session: Session | null;
+  readonly previousSession: Session | null;
+  /** True when it was learned as it happened, false when caught up with or replayed. */
+  readonly isFresh: boolean;
+}
+
+/** What a node does in its group. `joining` and `forming` wait; `follower` is a member whose store may not vote. */
+export type NodeState = 'joining' | 'forming' | 'voter' | 'follower' | 'observer' | 'left' | 'failed';
+
+export interface GroupStatus {
+  readonly group: string;
+  readonly node: NodeId;
+  readonly incarnation: string;
+  readonly state: NodeState;
+  /** Why it waits or may not vote, in words; `null` when all is well. */
+  readonly detail: string | null;
+  readonly isConnected: boolean;
+  readonly leaseMs: number;
+  readonly configuration: string;
+  /** How long ago each voter was last heard, ms; `null` for never. This node: 0. */
+  readonly voters: Readonly<Record<NodeId, number | null>>;
+  /** True while a majority of the voters was heard within a lease. */
+  readonly hasQuorum: boolean;
+  /** Who leads the log, as far as is known here. */
+  readonly leader: NodeId | null;
+  readonly ballot: Ballot | null;
+  readonly learnedThrough: number;
+  readonly position: number;
+  readonly elections: readonly MasterRecord[];
+  readonly sessions: readonly Session[];
+  /** Messages dropped since the start, by reason. */
+  readonly dropped: Readonly<Record<string, number>>;
+  readonly journal: { readonly storeId: string; readonly incarnations: number; readonly checkpoints: number; readonly tornBytes: number } | null;
+}
+
+export interface ListenerOptions {
+  readonly once?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export type Listener<K extends keyof GroupEvents> = (event: CustomEvent<GroupEvents[K]>) => void;
+
+/** A node's membership of a group. Dispose of it, or `close()`: that resigns and leaves. */
+export interface Group extends AsyncDisposable {
+  readonly name: string;
+  readonly node: NodeId;
+  /** The named mastership; the group's own by default. */
+  election(name?: string): Election;
+  status(): GroupStatus;
+  /** Resolves when the group was closed; with an error when it had to leave. */
+  readonly closed: Promise<Error | undefined>;
+  /** Resigns, hands over, leaves. The bus and its connection stay their owner's. */
+  close(): Promise<void>;
+  addEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>, options?: ListenerOptions): void;
+  removeEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>): void;
+  /** Everything heard of masters so far, for whois answers. */
+  present(): MasterNews;
+}

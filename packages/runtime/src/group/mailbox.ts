@@ -1,0 +1,110 @@
+import {
+  type Address,
+  type Bus,
+  decodeEnvelope,
+  type DropReason,
+  EVERYBODY,
+  type Incarnation,
+  type Message,
+  type MessageType,
+  type NodeId,
+  type Received,
+  type Role,
+  type Subscription,
+} from '@synod/protocol';
+
+/** Consecutive messages of one type that arrived in one turn of the event loop. */
+export interface Turn {
+  readonly type: MessageType;
+  readonly messages: readonly Received<Message>[];
+}
+
+export type Drop = DropReason | 'stale-store';
+
+export interface MailboxOptions {
+  readonly bus: Bus;
+  readonly incarnation: Incarnation;
+  /** Digest of the newest configuration applied here; empty while none is known (I3). */
+  readonly digest: () => string;
+  readonly deliver: (turn: Turn) => void;
+  readonly onDrop: (reason: Drop, from: NodeId) => void;
+  /** A message of our own node id from another life of it (I1). */
+  readonly onOtherLife: (message: Message, incarnation: Incarnation) => void;
+}
+
+/** I3: a vote counts only under the same configuration. News and catch-up pass also while one of the two knows none. */
+const VOTES: ReadonlySet<MessageType> = new Set(['prepare', 'accept', 'promise', 'accepted', 'reject', 'trimmed']);
+
+/** Before a configuration is known, and across configurations: who is there, and what does he keep? */
+const UNGATED: ReadonlySet<MessageType> = new Set(['claim', 'claimed', 'formation']);
+
+/**
+ * What comes in. Bytes are decoded and checked before a machine sees them; bad input is dropped and counted (fault 39). All
+ * messages of one turn of the event loop are handed on together, runs of one type as one (limits.md).
+ */
+export class Mailbox {
+  readonly #options: MailboxOptions;
+  readonly #subscriptions: Subscription[] = [];
+  #waiting: Received<Message>[] = [];
+
+  constructor(options: MailboxOptions) {
+    this.#options = options;
+  }
+
+  /** Hears what is sent to this node in `role`, and to everybody in it. */
+  listen(role: Role): void {
+    this.#subscribe({ role, to: this.#options.bus.node });
+    this.#subscribe({ role, to: EVERYBODY });
+  }
+
+  /** Hears one address more, until the subscription is closed. */
+  listenTo(address: Address): Subscription {
+    return this.#options.bus.subscribe(address, (payload, from) => this.#receive(payload, from));
+  }
+
+  /** A message of this node to itself: it needs no bus, and arrives in the next microtask as if it had come from there. */
+  deliverHere(message: Message): void {
+    this.#enqueue({ ...message, from: this.#options.bus.node });
+  }
+
+  close(): void {
+    for (const subscription of this.#subscriptions.splice(0)) subscription.close();
+    this.#waiting = [];
+  }
+
+  #subscribe(address: Address): void {
+    this.#subscriptions.push(this.listenTo(address));
+  }
+
+  #receive(payload: Uint8Array, from: NodeId): void {
+    const { bus, incarnation, digest, onDrop, onOtherLife } = this.#options;
+    const { envelope, dropped } = decodeEnvelope(payload);
+    if (!envelope) return onDrop(dropped, from);
+    const { message } = envelope;
+    if (from === bus.node) {
+      if (envelope.incarnation !== incarnation) onOtherLife(message, envelope.incarnation);
+      return; // Our own echo, or a stranger under our name: nothing of it counts.
+    }
+    if (!isWelcome(message.type, envelope.config, digest())) return onDrop('stranger', from);
+    this.#enqueue({ ...message, from });
+  }
+
+  #enqueue(message: Received<Message>): void {
+    if (this.#waiting.push(message) === 1) queueMicrotask(() => this.#handOn());
+  }
+
+  #handOn(): void {
+    const messages = this.#waiting;
+    this.#waiting = [];
+    for (let start = 0, end = 0; start < messages.length; start = end) {
+      const type = (messages[start] as Message).type;
+      while (end < messages.length && (messages[end] as Message).type === type) end++;
+      this.#options.deliver({ type, messages: messages.slice(start, end) });
+    }
+  }
+}
+
+function isWelcome(type: MessageType, theirs: string, ours: string): boolean {
+  if (UNGATED.has(type) || theirs === ours) return true;
+  return !VOTES.has(type) && (theirs === '' || ours === '');
+}

@@ -1,0 +1,544 @@
+import { HolderClock, isMaster, licence, type MasterFold, remainingMs } from '@synod/mastership';
+import { checkpointRecords, heldValue, PaxosLog, type Recovered } from '@synod/paxos';
+import {
+  type Accept,
+  type Append,
+  type Ballot,
+  type Command,
+  compareBallots,
+  type Configuration,
+  decodeBatch,
+  encodeBatch,
+  encodeRecord,
+  EVERYBODY,
+  incarnationOf,
+  type Journal,
+  type JournalContents,
+  type MasterNews,
+  type Message,
+  NO_BALLOT,
+  type NodeId,
+  quorumSystemOf,
+  type Received,
+  type Subscription,
+  type Value,
+} from '@synod/protocol';
+import { Checkpointer } from './checkpointer.ts';
+import type { RoleInputs } from './group.machine.ts';
+import type { Mailbox, Turn } from './mailbox.ts';
+import type { Outbox } from './outbox.ts';
+import type { Roles } from './roles.ts';
+import type { NodePorts, ResolvedOptions } from '../options.ts';
+import { Voters } from './voters.ts';
+
+export interface MemberOptions {
+  readonly ports: NodePorts;
+  readonly options: ResolvedOptions;
+  readonly incarnation: string;
+  readonly journal: Journal;
+  readonly contents: JournalContents;
+  readonly recovered: Recovered;
+  readonly configuration: Configuration;
+  /** A follower learns and serves; it neither votes nor asks for anything. */
+  readonly isVoter: boolean;
+  readonly fold: MasterFold;
+  readonly mailbox: Mailbox;
+  readonly outbox: Outbox;
+  readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
+  readonly onLeading: (isLeading: boolean) => void;
+  readonly onAcquired: (term: number, version: number) => void;
+  readonly onRenewed: (term: number, version: number) => void;
+  readonly onLost: (term: number, lostBy: string) => void;
+  readonly onStopped: () => void;
+  readonly onWarning: (fields: object, message: string) => void;
+  readonly onStaleStore: (from: NodeId) => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/**
+ * The four roles of one member, wired: what the mailbox hands on becomes their events, what they emit goes to journal, bus,
+ * log and fold. Holds no rule of its own.
+ */
+export class Member {
+  readonly log: PaxosLog;
+  readonly voters: Voters;
+  readonly checkpointer: Checkpointer;
+  readonly #options: MemberOptions;
+  readonly #self: NodeId;
+  readonly #holderClock: HolderClock;
+  #roles: Roles | null = null;
+  #appends: Subscription | null = null;
+  #leader: { readonly ballot: Ballot; readonly isSilent: boolean } = { ballot: NO_BALLOT, isSilent: true };
+  #isLeading = false;
+  #appliedThrough: number;
+  #knownChosen: number;
+  #isTellingProgress = false;
+  #news: MasterNews[] = [];
+  #tick: unknown = null;
+  /** Commands applied now were learned as they were chosen, not caught up with. */
+  isFresh = false;
+
+  constructor(options: MemberOptions) {
+    this.#options = options;
+    const { ports, options: settings, recovered, configuration, contents } = options;
+    const { clock, random } = ports;
+    this.#self = ports.bus.node;
+    this.#appliedThrough = recovered.snapshot?.through ?? 0;
+    this.#knownChosen = this.#appliedThrough;
+    this.#holderClock = new HolderClock({ clock, leaseMs: settings.leaseMs });
+    if (this.#holderClock.notice) options.onWarning({}, this.#holderClock.notice);
+    this.voters = new Voters({
+      clock,
+      self: this.#self,
+      configuration,
+      quorum: quorumSystemOf(configuration),
+      incarnations: recovered.peers,
+    });
+    this.voters.incarnations.set(contents.storeId, contents.incarnations);
+    this.log = new PaxosLog({
+      self: this.#self,
+      leaseMs: settings.leaseMs,
+      clock,
+      random,
+      position: recovered.snapshot?.position ?? configuration.firstPosition - 1,
+      isLeading: () => this.#isLeading,
+      leader: () => this.leader,
+      submit: (commands, isUrgent) => this.#roles?.proposer.send({ type: 'submit', commands, isUrgent }),
+      withdraw: (ids) => this.#roles?.proposer.send({ type: 'withdraw', ids }),
+      append: (commands) => options.send('append', { type: 'append', commands: encodeBatch(commands) }),
+      lead: (reason) => this.#roles?.proposer.send({ type: 'lead', reason }),
+    });
+    this.checkpointer = new Checkpointer({
+      journal: options.journal,
+      cut: () => this.#cut(),
+      trim: (through) => {
+        this.#roles?.acceptor?.send({ type: 'trim', through });
+        this.#roles?.learner.send({ type: 'trim', through });
+      },
+      onFailure: options.onFailure,
+    });
+  }
+
+  /** What each role begins with. */
+  inputs(): RoleInputs {
+    const { ports, options, recovered, configuration, contents, incarnation, isVoter, fold } = this.#options;
+    const { clock, random } = ports;
+    const self = this.#self;
+    const { leaseMs } = options;
+    return {
+      acceptor: {
+        self,
+        store: { storeId: contents.storeId, incarnations: contents.incarnations },
+        recovered: recovered.acceptor,
+        mayVote: isVoter,
+      },
+      learner: {
+        self,
+        others: configuration.voters.map((voter) => voter.node).filter((node) => node !== self),
+        leaseMs,
+        clock,
+        random,
+        held: (slot: number, ballot: Ballot) => heldValue(recovered.acceptor, slot, ballot),
+        snapshot: () => ({ through: this.#appliedThrough, position: this.log.position, bytes: fold.snapshot() }),
+        recovered: { through: recovered.snapshot?.through ?? 0, learned: recovered.learned },
+      },
+      proposer: {
+        self,
+        incarnation,
+        leaseMs,
+        clock,
+        random,
+        quorum: quorumSystemOf(configuration),
+        lastRound: recovered.lastRound,
+        learnedThrough: this.#appliedThrough,
+        isMaster: () => this.isMaster(),
+      },
+      lease: {
+        self,
+        incarnation,
+        leaseMs,
+        drift: configuration,
+        priority: options.priority,
+        metadata: options.metadata,
+        clock,
+        random,
+        holderClock: this.#holderClock,
+        view: fold,
+      },
+    };
+  }
+
+  /** The roles live: hears them, replays the journal, asks for what is missing. */
+  begin(roles: Roles): void {
+    this.#roles = roles;
+    const { fold, recovered } = this.#options;
+    if (roles.acceptor) this.#hearAcceptor(roles);
+    if (roles.proposer) this.#hearProposer(roles);
+    if (roles.lease) this.#hearLease(roles);
+    this.#hearLearner(roles);
+    this.log.observe({
+      seen: (id) => roles.lease?.send({ type: 'seen', id }),
+      chosen: (position, command) => {
+        if (command?.machine === fold.name) fold.apply(position, command);
+      },
+    });
+    fold.onApplied(({ id, applied, reason, news }) => {
+      if (news) {
+        this.#news.push(news);
+        roles.lease?.send({ type: 'applied', news });
+      }
+      if (incarnationOf(id) === this.#options.incarnation) {
+        roles.lease?.send(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
+      }
+    });
+    if (recovered.snapshot) this.#restore(recovered.snapshot);
+    roles.learner.send({ type: 'start' });
+    this.#keepTicking();
+  }
+
+  /** Runs of messages of one type, as they came in (limits.md: one event for all messages of a turn). */
+  deliver(turn: Turn): void {
+    const roles = this.#roles;
+    if (!roles) return;
+    for (const { from } of turn.messages) this.voters.heard(from);
+    const messages = turn.messages as readonly Received<never>[];
+    switch (turn.type) {
+      case 'prepare':
+        for (const message of turn.messages) if (message.type === 'prepare') this.#sawRound(message.ballot);
+        roles.acceptor?.send({ type: 'prepares', messages });
+        break;
+      case 'accept':
+        this.#accepts(roles, turn.messages as readonly Received<Accept>[]);
+        break;
+      case 'promise':
+      case 'accepted':
+      case 'reject':
+      case 'trimmed':
+        for (const message of turn.messages) this.#answer(roles, message);
+        break;
+      case 'chosen':
+        for (const message of turn.messages) {
+          if (message.type !== 'chosen') continue;
+          this.#sawLeader(message.ballot);
+          this.#knownChosen = Math.max(this.#knownChosen, message.slot);
+        }
+        this.#asFresh(() => roles.learner.send({ type: 'chosens', messages }));
+        break;
+      case 'fetch':
+        roles.learner.send({ type: 'fetches', messages });
+        break;
+      case 'learned':
+        roles.learner.send({ type: 'learneds', messages });
+        break;
+      case 'snapshot':
+        roles.learner.send({ type: 'snapshots', messages });
+        break;
+      case 'append':
+        for (const message of turn.messages) if (message.type === 'append') this.#append(roles, message);
+        break;
+      default:
+        break;
+    }
+  }
+
+  /** T5, by the lease machine's reckoning. */
+  isMaster(): boolean {
+    const lease = this.#roles?.lease;
+    return lease !== undefined && isMaster(lease.getSnapshot().context);
+  }
+
+  remainingMs(): number {
+    const lease = this.#roles?.lease;
+    return lease === undefined ? 0 : remainingMs(lease.getSnapshot().context);
+  }
+
+  /** Term of the mastership in force at this instant. */
+  term(): number | null {
+    const lease = this.#roles?.lease;
+    return lease === undefined ? null : (licence(lease.getSnapshot().context)?.term ?? null);
+  }
+
+  get lease(): Roles['lease'] | null {
+    return this.#roles?.lease ?? null;
+  }
+
+  get leader(): NodeId | null {
+    if (this.#isLeading) return this.#self;
+    return this.#leader.isSilent ? null : this.#leader.ballot.nodeId;
+  }
+
+  get ballot(): Ballot {
+    return this.#leader.ballot;
+  }
+
+  get learnedThrough(): number {
+    return this.#appliedThrough;
+  }
+
+  /** The server says that nobody hears the append subject (B1a). */
+  noResponders(): void {
+    this.#leader = { ...this.#leader, isSilent: true };
+    this.log.noResponders();
+  }
+
+  /** What was missed meanwhile is asked for at once (N2). */
+  reconnected(): void {
+    this.#roles?.learner.send({ type: 'start' });
+    this.log.leaderChanged();
+  }
+
+  journalFailed(reason: string): void {
+    this.#roles?.acceptor?.send({ type: 'journal.failed', reason });
+    this.#roles?.lease?.send({ type: 'journal.failed' });
+  }
+
+  close(): void {
+    const { clock } = this.#options.ports;
+    clock.clearTimeout(this.#tick);
+    this.log.close();
+    this.#appends?.close();
+    this.#roles = null;
+  }
+
+  #hearAcceptor(roles: Roles): void {
+    roles.acceptor.on('bundle', (bundle) =>
+      this.#guard(() => {
+        this.#options.outbox.add(bundle);
+        const granted = bundle.replies.find(({ to, message }) => message.type === 'promise' && to !== this.#self);
+        if (granted?.message.type === 'promise') roles.proposer?.send({ type: 'granted', ballot: granted.message.ballot });
+      }),
+    );
+  }
+
+  #hearProposer(roles: Roles): void {
+    const { send, onLeading, mailbox } = this.#options;
+    const { proposer, learner } = roles;
+    proposer.on('send', ({ to, message }) => this.#guard(() => this.#toVoters(to, message)));
+    proposer.on('chosen', ({ ballot, slot, value }) =>
+      this.#guard(() => {
+        send(EVERYBODY, { type: 'chosen', ballot, slot });
+        this.#knownChosen = Math.max(this.#knownChosen, slot);
+        this.#asFresh(() => learner.send({ type: 'decided', ballot, slot, value }));
+      }),
+    );
+    proposer.on('leading', ({ ballot }) =>
+      this.#guard(() => {
+        this.#isLeading = true;
+        this.#leader = { ballot, isSilent: false };
+        this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
+        roles.lease.send({ type: 'leading', value: true });
+        this.log.leaderChanged();
+        this.#news.push(this.#options.fold.everything());
+        this.#tellNews();
+        onLeading(true);
+      }),
+    );
+    proposer.on('deposed', ({ by }) =>
+      this.#guard(() => {
+        if (by) this.#sawLeader(by);
+        if (!this.#isLeading) return;
+        this.#isLeading = false;
+        this.#appends?.close();
+        this.#appends = null;
+        roles.lease.send({ type: 'leading', value: false });
+        this.log.leaderChanged();
+        onLeading(false);
+      }),
+    );
+    proposer.on('behind', ({ through, from }) =>
+      this.#guard(() => learner.send({ type: 'behind', through, from })),
+    );
+  }
+
+  #hearLearner(roles: Roles): void {
+    const { send, outbox, isVoter } = this.#options;
+    const { learner } = roles;
+    learner.on('send', ({ to, message }) => this.#guard(() => send(to, message)));
+    learner.on('record', ({ record }) => this.#guard(() => void (isVoter && outbox.note(record))));
+    learner.on('apply', ({ slot, value }) =>
+      this.#guard(() => {
+        this.#appliedThrough = slot;
+        this.log.apply(slot, value);
+        this.#tellProgress();
+      }),
+    );
+    learner.on('install', ({ snapshot }) =>
+      this.#guard(() => {
+        this.#appliedThrough = snapshot.through;
+        this.#restore(snapshot);
+        this.#tellProgress();
+        this.#reviewJournal(0);
+      }),
+    );
+    learner.on('stuck', () => this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck' })));
+    let isCaughtUp = true;
+    learner.subscribe((snapshot) => {
+      const isCurrent = snapshot.matches('current');
+      if (isCurrent === isCaughtUp) return;
+      isCaughtUp = isCurrent;
+      roles.lease?.send({ type: 'caughtUp', value: isCurrent });
+    });
+  }
+
+  #hearLease(roles: Roles): void {
+    const { onAcquired, onRenewed, onLost, onStopped } = this.#options;
+    const { lease, proposer } = roles;
+    lease.on('propose', ({ command, presumedSilent }) =>
+      this.#guard(() => this.log.propose(command, presumedSilent === undefined ? {} : { presumedSilent })),
+    );
+    lease.on('withdraw', ({ id }) => this.#guard(() => this.log.withdraw(id)));
+    lease.on('acquired', ({ term, version }) =>
+      this.#guard(() => {
+        // B1b: the master of the group must lead.
+        if (!this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
+        onAcquired(term, version);
+      }),
+    );
+    lease.on('renewed', ({ term, version }) => this.#guard(() => onRenewed(term, version)));
+    lease.on('lost', ({ term, lostBy }) => this.#guard(() => onLost(term, lostBy)));
+    lease.on('stopped', () => this.#guard(onStopped));
+  }
+
+  /** A listener that throws does not stop its actor (limits.md): the node stops itself. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+
+  #accepts(roles: Roles, messages: readonly Received<Accept>[]): void {
+    const slots: number[] = [];
+    for (const { ballot, value, slot } of messages) {
+      // T2: the first sight of a command id in any form; the clock is read after the receipt.
+      this.log.seen(value);
+      this.#sawRound(ballot);
+      this.#sawLeader(ballot);
+      slots.push(slot);
+    }
+    roles.acceptor?.send({ type: 'accepts', messages });
+    const [first] = messages;
+    if (first && first.from !== this.#self) roles.learner.send({ type: 'proposed', slots, from: first.from });
+  }
+
+  #answer(roles: Roles, message: Received<Message>): void {
+    if (message.type === 'promise' || message.type === 'accepted') {
+      const verdict = this.voters.admit(message.from, message.store);
+      if (verdict === 'refused') return this.#options.onStaleStore(message.from);
+      if (verdict === 'newer') this.#options.outbox.note({ type: 'peer', ...message.store });
+      roles.proposer?.send(message);
+    } else if (message.type === 'reject') {
+      this.#sawRound(message.promised);
+      roles.proposer?.send(message);
+    } else if (message.type === 'trimmed') {
+      roles.proposer?.send(message);
+    }
+  }
+
+  /** Whoever leads appends for others; a command's candidate must be its sender (I4). */
+  #append(roles: Roles, { commands, from }: Received<Append>): void {
+    if (!this.#isLeading) return;
+    const urgent: Command[] = [];
+    const others: Command[] = [];
+    for (const command of decodeBatch(commands)) {
+      if (command === null) continue;
+      if (command.machine !== this.#options.fold.name) others.push(command);
+      else if (this.#options.fold.isFrom(command, from)) urgent.push(command);
+    }
+    if (urgent.length > 0) roles.proposer.send({ type: 'submit', commands: urgent, isUrgent: true });
+    if (others.length > 0) roles.proposer.send({ type: 'submit', commands: others, isUrgent: false });
+  }
+
+  /** One publish reaches all acceptors; this node's own is delivered here. */
+  #toVoters(to: readonly NodeId[], message: Message): void {
+    const { send } = this.#options;
+    const others = to.filter((node) => node !== this.#self);
+    const all = this.#options.configuration.voters.length - 1;
+    if (others.length === all && all > 1) send(EVERYBODY, message);
+    else for (const node of others) send(node, message);
+    if (others.length < to.length) send(this.#self, message);
+  }
+
+  #sawRound(ballot: Ballot): void {
+    if (ballot.nodeId !== this.#self) this.#roles?.proposer?.send({ type: 'round', round: ballot.round });
+  }
+
+  /** Who proposes or tells of what is chosen leads, as far as is known here. */
+  #sawLeader(ballot: Ballot): void {
+    const order = compareBallots(ballot, this.#leader.ballot);
+    if (order < 0 || (order === 0 && !this.#leader.isSilent)) return;
+    this.#leader = { ballot, isSilent: false };
+    if (!this.#isLeading) this.log.leaderChanged();
+  }
+
+  #asFresh(learn: () => void): void {
+    this.isFresh = true;
+    learn();
+    this.isFresh = false;
+  }
+
+  #restore(snapshot: { readonly position: number; readonly bytes: Uint8Array }): void {
+    const { fold } = this.#options;
+    fold.restore(snapshot.bytes);
+    this.log.restore(snapshot.position);
+    // T2: a snapshot is a sight too.
+    for (const session of fold.sessions()) this.#roles?.lease?.send({ type: 'seen', id: session.setBy });
+    this.#roles?.lease?.send({ type: 'applied', news: fold.everything() });
+  }
+
+  /** How far this node has applied, told once a turn to those who reckon with it. */
+  #tellProgress(): void {
+    if (this.#isTellingProgress) return;
+    this.#isTellingProgress = true;
+    queueMicrotask(() =>
+      this.#guard(() => {
+        this.#isTellingProgress = false;
+        const through = this.#appliedThrough;
+        this.#roles?.acceptor?.send({ type: 'learned', through });
+        this.#roles?.proposer?.send({ type: 'learned', through, known: Math.max(through, this.#knownChosen) });
+        this.#tellNews();
+        this.#reviewJournal();
+      }),
+    );
+  }
+
+  /** Nodes outside the log hear from the leader what the fold changed. */
+  #tellNews(): void {
+    const changes = this.#news;
+    this.#news = [];
+    if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
+  }
+
+  /** A follower writes nothing: a checkpoint over a damaged journal would hide the damage (P5). */
+  #reviewJournal(limitBytes?: number): void {
+    if (this.#options.isVoter) void this.checkpointer.review(limitBytes);
+  }
+
+  /** P6: one cut over all state machines, the position counter and the acceptor. */
+  #cut(): { records: Uint8Array[]; through: number } {
+    const { recovered, fold, configuration } = this.#options;
+    const through = this.#appliedThrough;
+    const snapshot = { through, position: this.log.position, bytes: fold.snapshot() };
+    const state = {
+      acceptor: recovered.acceptor,
+      // What is learned beyond the cut is asked for again after a restart.
+      learned: new Map<number, Value>(),
+      snapshot,
+      kept: configuration,
+      isFormed: true,
+      peers: this.voters.incarnations,
+    };
+    return { records: checkpointRecords(state).map(encodeRecord), through };
+  }
+
+  /** T9: the holder's clock looks at the other clocks at least every lease/20. */
+  #keepTicking(): void {
+    const { ports, options } = this.#options;
+    const tick = () => {
+      this.#holderClock.tick();
+      this.#tick = ports.clock.setTimeout(tick, options.leaseMs / 20);
+    };
+    tick();
+  }
+}

@@ -1,0 +1,147 @@
+import {
+  type Bus,
+  type Clock,
+  ConfigError,
+  DEFAULT_MAX_DRIFT_PPM,
+  isName,
+  type Journal,
+  type MasterNews,
+  MAX_LEASE_MS,
+  MIN_LEASE_MS,
+  NAME_PATTERN,
+  type Random,
+} from '@synod/protocol';
+import type { RoleMachines } from './group/group.machine.ts';
+import type { FormationRules } from './group/formation.rules.ts';
+
+/** A logger in the shape of pino: an object, then a sentence. */
+export interface LoggerLike {
+  debug(fields: object, message: string): void;
+  info(fields: object, message: string): void;
+  warn(fields: object, message: string): void;
+  error(fields: object, message: string): void;
+}
+
+export type Membership =
+  /** Acceptor, proposer, learner and candidate. */
+  | { readonly role: 'member'; readonly voters: readonly string[]; readonly journal: Journal }
+  /** Hears of masters, is none. */
+  | { readonly role: 'observer' };
+
+/** Everything of the outside world that a node needs. */
+export interface NodePorts {
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly random: Random;
+  /** Who this process is, for the other one that wants its node id (I1). */
+  readonly process: { readonly host: string; readonly pid: number };
+  /** Asks the members for the present, for a node outside the log; the answer is heard like news. */
+  readonly askPresent?: (node: PresentHearer, signal?: AbortSignal) => Promise<void>;
+}
+
+/** Takes in what members answered. */
+export interface PresentHearer {
+  hear(news: MasterNews): void;
+}
+
+export interface NodeOptions {
+  readonly membership: Membership;
+  /** Length of a lease, ms. Default 3000. */
+  readonly leaseMs?: number;
+  /** Most that a clock's rate may be off, parts per million. Default 10 000 = 1 %. The same at every voter. */
+  readonly maxDriftPpm?: number;
+  /** 0 … 100: a higher one waits less when a mastership is free. Default 0. */
+  readonly priority?: number;
+  /** Travels with the mastership: an address, a zone. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Health veto, asked again and again while this node asks for or holds a mastership. */
+  readonly eligible?: () => boolean | Promise<boolean>;
+  /** Position of the group's first command, where a group of this name lived before (I5). Default 1. */
+  readonly firstPosition?: number;
+  /** Highest version that a former group of this name is known to have reached (I5). */
+  readonly livedThrough?: number;
+  /** Ends `join` while it waits, and closes the group afterwards. */
+  readonly signal?: AbortSignal;
+  readonly logger?: LoggerLike;
+  /** Every event of every machine, as XState's inspector gets it. */
+  readonly inspect?: (event: unknown) => void;
+  /** Machines and rules in place of the real ones, for simulations that break one. */
+  readonly machines?: Partial<RoleMachines>;
+  readonly formationRules?: FormationRules;
+}
+
+/** Options with every default filled in. */
+export interface ResolvedOptions {
+  readonly membership: Membership;
+  readonly leaseMs: number;
+  readonly maxDriftPpm: number;
+  readonly guardDivisor: number;
+  readonly priority: number;
+  readonly metadata: Readonly<Record<string, string>>;
+  readonly firstPosition: number;
+  readonly livedThrough: number;
+  readonly logger: LoggerLike;
+}
+
+export const DEFAULT_LEASE_MS = 3000;
+const GUARD_DIVISOR = 100;
+
+const ignore = (): void => {};
+const SILENT: LoggerLike = { debug: ignore, info: ignore, warn: ignore, error: ignore };
+
+/**
+ * Fills in the defaults.
+ * @throws ConfigError listing every problem at once.
+ */
+export function resolveOptions(group: string, node: string, options: NodeOptions): ResolvedOptions {
+  const resolved: ResolvedOptions = {
+    membership: options.membership,
+    leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
+    maxDriftPpm: options.maxDriftPpm ?? DEFAULT_MAX_DRIFT_PPM,
+    guardDivisor: GUARD_DIVISOR,
+    priority: options.priority ?? 0,
+    metadata: options.metadata ?? {},
+    firstPosition: options.firstPosition ?? 1,
+    livedThrough: options.livedThrough ?? 0,
+    logger: options.logger ?? SILENT,
+  };
+  const problems = [...nameProblems('group', group), ...nameProblems('node', node), ...problemsOf(resolved, node)];
+  if (problems.length > 0) throw new ConfigError(problems);
+  return resolved;
+}
+
+/** What is wrong with a name, in words; nothing for a good one. */
+export function nameProblems(what: string, name: unknown): readonly string[] {
+  if (isName(name)) return [];
+  return [`${what} is ${JSON.stringify(name) ?? 'missing'}: it must match ${NAME_PATTERN} and not be "all"`];
+}
+
+function problemsOf(options: ResolvedOptions, node: string): readonly string[] {
+  const problems: string[] = [];
+  const demand = (condition: boolean, problem: string) => void (condition || problems.push(problem));
+  const isWhole = (value: number, low: number, high: number) => Number.isInteger(value) && value >= low && value <= high;
+  const { leaseMs, maxDriftPpm, priority, firstPosition, metadata } = options;
+  demand(
+    isWhole(leaseMs, MIN_LEASE_MS, MAX_LEASE_MS),
+    `leaseMs is ${leaseMs}: a whole number from ${MIN_LEASE_MS} to ${MAX_LEASE_MS}`,
+  );
+  demand(isWhole(maxDriftPpm, 0, 200_000), `maxDriftPpm is ${maxDriftPpm}: a whole number from 0 to 200000`);
+  demand(isWhole(priority, 0, 100), `priority is ${priority}: a whole number from 0 to 100`);
+  demand(isWhole(firstPosition, 1, 2 ** 52), `firstPosition is ${firstPosition}: a whole number from 1`);
+  const entries = Object.entries(metadata);
+  demand(
+    entries.length <= 64 && entries.every(([key, value]) => key.length <= 256 && typeof value === 'string' && value.length <= 4096),
+    'metadata: at most 64 entries of text, keys up to 256 and values up to 4096 characters',
+  );
+  if (options.membership.role === 'member') problems.push(...voterProblems(options.membership.voters, node));
+  return problems;
+}
+
+function voterProblems(voters: readonly string[], node: string): readonly string[] {
+  if (!Array.isArray(voters) || voters.length === 0) return ['voters: name at least one node'];
+  const problems = voters.flatMap((voter) => nameProblems('a voter', voter));
+  if (new Set(voters).size !== voters.length) problems.push(`voters: ${voters.join(', ')} names a node twice`);
+  if (voters.length > 9) problems.push(`voters: ${voters.length} are too many, at most 9 are supported`);
+  if (!voters.includes(node)) problems.push(`node ${node} is not among the voters ${voters.join(', ')}`);
+  return problems;
+}

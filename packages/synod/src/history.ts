@@ -1,0 +1,26 @@
+import type { Group } from '@synod/runtime';
+
+/** A line of a history: enough for an outside checker to judge whether two masters overlapped. */
+export interface HistoryLine {
+  readonly node: string;
+  readonly event: 'acquired' | 'renewed' | 'lost';
+  readonly group: string;
+  readonly election: string;
+  readonly term: number;
+  /** `process.hrtime.bigint()` at the event, decimal: one clock for all processes of a machine. */
+  readonly at_ns: string;
+  /** The last instant at which the process may act, on the same clock, decimal. For `lost`: the event itself. */
+  readonly until_ns: string;
+}
+
+/** Hands each acquisition, renewal and loss of this process to `append`, as it happens. */
+export function recordHistory(group: Group, append: (line: HistoryLine) => void): void {
+  const write = (event: HistoryLine['event'], election: string, term: number, remainingMs: number): void => {
+    const at = process.hrtime.bigint();
+    const until = at + BigInt(Math.ceil(remainingMs * 1e6));
+    append({ node: group.node, event, group: group.name, election, term, at_ns: String(at), until_ns: String(until) });
+  };
+  group.addEventListener('elected', ({ detail }) => write('acquired', detail.election, detail.term, detail.remainingMs));
+  group.addEventListener('renewed', ({ detail }) => write('renewed', detail.election, detail.term, detail.remainingMs));
+  group.addEventListener('lost', ({ detail }) => write('lost', detail.election, detail.term, 0));
+}

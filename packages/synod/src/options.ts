@@ -1,0 +1,36 @@
+import type { Journal } from '@synod/protocol';
+import type { LoggerLike } from '@synod/runtime';
+
+/** What part a process plays in a group. */
+export type JoinMembership =
+  /** Votes, leads and may be master. `journal`: a folder of this node's own. */
+  | { readonly role: 'member'; readonly voters: readonly string[]; readonly journal: string | Journal }
+  /** Hears of masters, is none. */
+  | { readonly role: 'observer' };
+
+export interface JoinOptions {
+  readonly group: string;
+  /** Default: SYNOD_NODE, then HOSTNAME, from the environment. */
+  readonly node?: string;
+  readonly membership: JoinMembership;
+  /** Length of a lease, ms: 3000 by default, 100 at least. A dead master is replaced after about 0.9 of it. */
+  readonly leaseMs?: number;
+  /** Most that a clock's rate may be off, parts per million. Default 10 000 = 1 %. The same at every voter. */
+  readonly maxDriftPpm?: number;
+  /** 0 … 100: a higher one waits less when a mastership is free. Default 0. */
+  readonly priority?: number;
+  /** Travels with the mastership and its events: an address, a zone. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** Health veto, asked again and again while this process asks for or holds a mastership. */
+  readonly eligible?: () => boolean | Promise<boolean>;
+  /** First position of a group whose name was used by another before (I5). */
+  readonly firstPosition?: number;
+  /** Publish `elected`, `resigned`, `expired` and keep them in a JetStream stream where there is one. Default true. */
+  readonly events?: boolean;
+  /** Ends `join` while it waits, and closes the group afterwards. */
+  readonly signal?: AbortSignal;
+  /** In the shape of pino; silent by default. Info is one line per change of mastership. */
+  readonly logger?: LoggerLike;
+  /** Every event of every machine, as XState's inspector gets it. */
+  readonly inspect?: (event: unknown) => void;
+}
