@@ -1,1 +1,1 @@
-export {};
+export { type DiskJournalOptions, diskJournal } from './disk-journal.ts';

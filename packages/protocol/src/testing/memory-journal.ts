@@ -222,14 +222,7 @@ export class MemoryJournal implements Journal {
     if (this.#state === 'dead') return never();
     if (this.#state !== 'open') return Promise.reject(notOpen());
     if (this.#failure) return Promise.reject(this.#failure);
-    if (this.#records.length === 0) {
-      const last = (this.#checkpoint ?? this.#writing)?.done[0];
-      return last?.promise ?? Promise.resolve();
-    }
-    const done = this.#flushDone ?? Promise.withResolvers<void>();
-    this.#flushDone = done;
-    this.#work();
-    return done.promise;
+    return this.#flush();
   }
 
   checkpoint(records: readonly Uint8Array[]): Promise<void> {
@@ -260,12 +253,23 @@ export class MemoryJournal implements Journal {
 
   async #close(): Promise<void> {
     if (this.#state !== 'open') return;
+    this.#state = 'closed';
     try {
-      if (!this.#failure) await this.flush();
+      if (!this.#failure) await this.#flush();
     } finally {
-      this.#state = 'closed';
       this.#disk.detach(this);
     }
+  }
+
+  #flush(): Promise<void> {
+    if (this.#records.length === 0) {
+      const last = (this.#checkpoint ?? this.#writing)?.done[0];
+      return last?.promise ?? Promise.resolve();
+    }
+    const done = this.#flushDone ?? Promise.withResolvers<void>();
+    this.#flushDone = done;
+    this.#work();
+    return done.promise;
   }
 
   /** One write in flight; a checkpoint goes before what was appended after it. */
