@@ -1,7 +1,24 @@
-export { type Applied, MasterFold, type MasterFoldOptions, type Refusal } from './fold/master-fold.ts';
+export {
+  type BeMaster,
+  decodeMasterCommand,
+  type EndSession,
+  type Expire,
+  encodeMasterCommand,
+  MASTER,
+  type MasterCommand,
+  type Metadata,
+  type OpenSession,
+  type Renew,
+  type Resign,
+  type SeenHolder,
+  type Take,
+  type Transfer,
+} from './commands.ts';
+export { type FoldRules, foldRules, type Refusal } from './fold/fold.rules.ts';
+export { type Applied, MasterFold, type MasterFoldOptions } from './fold/master-fold.ts';
 export type { MasterReader } from './fold/master-reader.ts';
 export { MasterView } from './fold/master-view.ts';
-export { HolderClock, type HolderClockOptions, type Stamp } from './holder-clock.ts';
+export { type Claim, HolderClock, type HolderClockOptions, type Stamp } from './holder-clock.ts';
 export { leaseMachine } from './lease/lease.machine.ts';
 export { type LeaseContext, type LeaseRules, leaseRules } from './lease/lease.rules.ts';
 export type { LeaseEmitted, LeaseEvent, LeaseInput, Licence, LostBy } from './lease/lease.types.ts';

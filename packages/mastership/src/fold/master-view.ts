@@ -1,27 +1,61 @@
 import type { MasterNews, MasterRecord, Session } from '@synod/protocol';
 import type { MasterReader } from './master-reader.ts';
+import { Registry } from './registry.ts';
 
-export class MasterView implements MasterReader {
-  get view(): MasterReader {
-    return this;
+/**
+ * How many ended sessions are remembered, so that late news does not bring one back. News that is older than that many ends
+ * could show an empty session again; records have versions of their own, so no mastership comes back with it.
+ */
+const ENDED_REMEMBERED = 65_536;
+
+/**
+ * Who is master, put together from news, at a node outside the log. News may be lost, repeated and reordered: versions only
+ * rise here (T4), and what has ended never comes back.
+ */
+export class MasterView {
+  readonly #registry = new Registry();
+  readonly #ended = new Set<number>();
+  #position = 0;
+
+  /** Who is master by what was heard here. */
+  readonly view: MasterReader = this.#registry;
+
+  /** Highest position heard of. */
+  get position(): number {
+    return this.#position;
   }
-  session(_id: number): Session | undefined {
-    throw new Error('to be written');
+
+  /** Takes in what is newer than what is known. @returns that part, or `null` if all of it was old. */
+  hear(news: MasterNews): MasterNews | null {
+    const sessions = news.sessions.filter((session) => this.#hearSession(session));
+    const records = news.records.filter((record) => this.#hearRecord(record));
+    const ended = news.ended.filter((id) => this.#hearEnd(id));
+    this.#position = Math.max(this.#position, news.position);
+    if (sessions.length + records.length + ended.length === 0) return null;
+    return { position: news.position, sessions, ended, records };
   }
-  record(_election: string): MasterRecord {
-    throw new Error('to be written');
+
+  #hearSession(session: Session): boolean {
+    if (this.#ended.has(session.id)) return false;
+    if (session.version <= (this.#registry.session(session.id)?.version ?? -1)) return false;
+    this.#registry.putSession(session);
+    return true;
   }
-  sessions(): IterableIterator<Session> {
-    throw new Error('to be written');
+
+  #hearRecord(record: MasterRecord): boolean {
+    if (record.version <= this.#registry.record(record.election).version) return false;
+    this.#registry.putRecord(record);
+    return true;
   }
-  records(): IterableIterator<MasterRecord> {
-    throw new Error('to be written');
-  }
-  held(_session: number): ReadonlySet<string> {
-    throw new Error('to be written');
-  }
-  /** Takes in what is newer than what is known. @returns that part, or `null` if all was old. */
-  hear(_news: MasterNews): MasterNews | null {
-    return null;
+
+  #hearEnd(id: number): boolean {
+    if (this.#ended.has(id)) return false;
+    this.#ended.add(id);
+    if (this.#ended.size > ENDED_REMEMBERED) {
+      const [oldest] = this.#ended;
+      this.#ended.delete(oldest as number);
+    }
+    this.#registry.dropSession(id);
+    return true;
   }
 }

@@ -1,0 +1,81 @@
+import type { MasterRecord, Session } from '@synod/protocol';
+import type { MasterReader } from './master-reader.ts';
+
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** An election that never had a master. */
+const untouched = (election: string): MasterRecord => ({
+  election,
+  master: null,
+  term: 0,
+  version: 0,
+  setBy: '',
+  metadata: {},
+  node: '',
+  cause: 'vacant',
+});
+
+/**
+ * Sessions and records with the index between them, so that ending a session costs what it holds, however many records
+ * there are.
+ */
+export class Registry implements MasterReader {
+  readonly #sessions = new Map<number, Session>();
+  readonly #records = new Map<string, MasterRecord>();
+  readonly #held = new Map<number, Set<string>>();
+
+  session(id: number): Session | undefined {
+    return this.#sessions.get(id);
+  }
+
+  record(election: string): MasterRecord {
+    return this.#records.get(election) ?? untouched(election);
+  }
+
+  sessions(): IterableIterator<Session> {
+    return this.#sessions.values();
+  }
+
+  records(): IterableIterator<MasterRecord> {
+    return this.#records.values();
+  }
+
+  held(session: number): ReadonlySet<string> {
+    return this.#held.get(session) ?? NOTHING;
+  }
+
+  putSession(session: Session): void {
+    this.#sessions.set(session.id, session);
+  }
+
+  dropSession(id: number): void {
+    this.#sessions.delete(id);
+  }
+
+  putRecord(record: MasterRecord): void {
+    const { election, master } = record;
+    const before = this.#records.get(election)?.master ?? null;
+    this.#records.set(election, record);
+    if (before === master) return;
+    if (before !== null) this.#release(before, election);
+    if (master !== null) this.#hang(master, election);
+  }
+
+  clear(): void {
+    this.#sessions.clear();
+    this.#records.clear();
+    this.#held.clear();
+  }
+
+  #hang(session: number, election: string): void {
+    const held = this.#held.get(session);
+    if (held) held.add(election);
+    else this.#held.set(session, new Set([election]));
+  }
+
+  #release(session: number, election: string): void {
+    const held = this.#held.get(session);
+    held?.delete(election);
+    if (held?.size === 0) this.#held.delete(session);
+  }
+}
