@@ -13,15 +13,26 @@ export {
   heldValue,
   type Reply,
 } from './acceptor/acceptor.rules.ts';
-export { learnerMachine } from './learner/learner.machine.ts';
-export type {
-  LearnerEmitted,
-  LearnerEvent,
-  LearnerInput,
-  LearnerRecovered,
-  SnapshotState,
+export { type LearnerContext, learnerMachine } from './learner/learner.machine.ts';
+export {
+  type LearnerEmitted,
+  type LearnerEvent,
+  type LearnerInput,
+  type LearnerRecovered,
+  type LearnerRules,
+  type LearnerState,
+  learnerRules,
+  type SnapshotState,
 } from './learner/learner.rules.ts';
 export { PaxosLog, type PaxosLogOptions } from './log.ts';
-export { proposerMachine } from './proposer/proposer.machine.ts';
-export type { LeadReason, ProposerEmitted, ProposerEvent, ProposerInput } from './proposer/proposer.rules.ts';
+export { type ProposerContext, proposerMachine } from './proposer/proposer.machine.ts';
+export {
+  type LeadReason,
+  type ProposerEmitted,
+  type ProposerEvent,
+  type ProposerInput,
+  type ProposerRules,
+  type ProposerState,
+  proposerRules,
+} from './proposer/proposer.rules.ts';
 export { type Checkpoint, checkpointRecords, type Recovered, recover } from './recovery.ts';

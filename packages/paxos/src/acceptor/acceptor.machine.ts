@@ -1,5 +1,6 @@
 import type { Received } from '@synod/protocol';
-import { enqueueActions, setup } from 'xstate';
+import { assertEvent, setup } from 'xstate';
+import { effectsOf } from '../effects.ts';
 import {
   type AcceptorEmitted,
   type AcceptorEvent,
@@ -17,6 +18,8 @@ export interface AcceptorContext {
   readonly state: AcceptorState;
 }
 
+const effect = effectsOf<AcceptorContext, AcceptorEvent, AcceptorEmitted>();
+
 /**
  * Acceptor of the log (P1-P6). Votes only while it may, and never again once its journal failed.
  *
@@ -32,22 +35,22 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
       emitted: AcceptorEmitted;
     },
     actions: {
-      promise: enqueueActions(({ context: { state, store }, event, enqueue }) => {
-        if (event.type !== 'prepares') return;
-        const bundle = gather(event.messages, (message, draft) => rules.prepare(state, store, message, draft));
-        if (bundle) enqueue.emit(bundle);
+      promise: effect(({ state, store }, event, out) => {
+        assertEvent(event, 'prepares');
+        gather(event.messages, out, (message, draft) => rules.prepare(state, store, message, draft));
       }),
-      accept: enqueueActions(({ context: { state, store }, event, enqueue }) => {
-        if (event.type !== 'accepts') return;
-        const bundle = gather(event.messages, (message, draft) => rules.accept(state, store, message, draft));
-        if (bundle) enqueue.emit(bundle);
+      accept: effect(({ state, store }, event, out) => {
+        assertEvent(event, 'accepts');
+        gather(event.messages, out, (message, draft) => rules.accept(state, store, message, draft));
       }),
-      learn: ({ context, event }) => {
-        if (event.type === 'learned') rules.learned(context.state, event.through);
-      },
-      trim: ({ context, event }) => {
-        if (event.type === 'trim') rules.trim(context.state, event.through);
-      },
+      learn: effect(({ state }, event) => {
+        assertEvent(event, 'learned');
+        rules.learned(state, event.through);
+      }),
+      trim: effect(({ state }, event) => {
+        assertEvent(event, 'trim');
+        rules.trim(state, event.through);
+      }),
     },
     guards: { mayVote: ({ context }) => context.mayVote },
   }).createMachine({
@@ -80,11 +83,13 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
     },
   });
 
+/** One bundle for all messages of an event; none if there is nothing to say. */
 function gather<M>(
   messages: readonly Received<M>[],
+  out: AcceptorEmitted[],
   answer: (message: Received<M>, draft: Draft) => void,
-): AcceptorEmitted | null {
+): void {
   const draft: Draft = { records: [], replies: [] };
   for (const message of messages) answer(message, draft);
-  return draft.replies.length === 0 ? null : { type: 'bundle', ...draft };
+  if (draft.replies.length > 0) out.push({ type: 'bundle', ...draft });
 }

@@ -1,5 +1,6 @@
 import { between } from '@synod/protocol';
-import { assertEvent, enqueueActions, setup } from 'xstate';
+import { assertEvent, setup } from 'xstate';
+import { effectsOf } from '../effects.ts';
 import {
   bringsNews,
   bringsPart,
@@ -20,6 +21,8 @@ export interface LearnerContext {
   readonly state: LearnerState;
 }
 
+const effect = effectsOf<LearnerContext, LearnerEvent, LearnerEmitted>();
+
 /**
  * Learner of the log (N1, N2, B1c). Applies what is chosen in order; asks for what it lacks, at once, first of the one who
  * brought the news, then of everybody.
@@ -27,8 +30,19 @@ export interface LearnerContext {
  * `expecting` is the pulse of a busy node: one timer for all slots that were proposed and are not learned yet, so that the
  * usual case, chosen a moment later, arms nothing.
  */
-export const learnerMachine = (rules: LearnerRules = learnerRules) =>
-  setup({
+export const learnerMachine = (rules: LearnerRules = learnerRules) => {
+  /** What hearing something leads to: its own effects, then what can be applied now, then one word about progress. */
+  const hear = (work: (context: LearnerContext, event: LearnerEvent, out: LearnerEmitted[]) => void) =>
+    effect((context, event, out) => {
+      const { state } = context;
+      const { through, known } = state;
+      work(context, event, out);
+      rules.applyInOrder(state, out);
+      if (state.through === through && state.known === known) return;
+      out.push({ type: 'progress', through: state.through, known: state.known });
+    });
+
+  return setup({
     types: {} as {
       input: LearnerInput;
       context: LearnerContext;
@@ -55,80 +69,60 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) =>
       isStuck: ({ context }) => context.state.through < context.state.stuckAt,
     },
     actions: {
-      noteChosen: enqueueActions(({ context, event, enqueue }) => {
+      noteChosen: hear(({ input, state }, event, out) => {
         assertEvent(event, 'chosens');
-        const { input, state } = context;
-        const out = heard(rules, state, (out) => {
-          for (const message of event.messages) rules.chosen(state, input, message, out);
-        });
-        for (const emitted of out) enqueue.emit(emitted);
+        for (const message of event.messages) rules.chosen(state, input, message, out);
       }),
-      noteDecided: enqueueActions(({ context: { input, state }, event, enqueue }) => {
+      noteDecided: hear(({ input, state }, event, out) => {
         assertEvent(event, 'decided');
-        const { ballot, slot, value } = event;
-        const out = heard(rules, state, (out) => rules.decided(state, input, ballot, slot, value, out));
-        for (const emitted of out) enqueue.emit(emitted);
+        rules.decided(state, input, event.ballot, event.slot, event.value, out);
       }),
-      learn: enqueueActions(({ context: { state }, event, enqueue }) => {
+      learn: hear(({ state }, event, out) => {
         assertEvent(event, 'learneds');
-        const out = heard(rules, state, (out) => {
-          for (const message of event.messages) rules.learned(state, message, out);
-        });
-        for (const emitted of out) enqueue.emit(emitted);
+        for (const message of event.messages) rules.learned(state, message, out);
       }),
-      takeSnapshot: enqueueActions(({ context: { state }, event, enqueue }) => {
+      takeSnapshot: hear(({ state }, event, out) => {
         assertEvent(event, 'snapshots');
-        const out = heard(rules, state, (out) => {
-          for (const message of event.messages) rules.snapshot(state, message, out);
-        });
-        for (const emitted of out) enqueue.emit(emitted);
+        for (const message of event.messages) rules.snapshot(state, message, out);
       }),
-      noteProposed: enqueueActions(({ context: { input, state }, event, enqueue }) => {
+      noteProposed: hear(({ input, state }, event, out) => {
         assertEvent(event, 'proposed');
-        const out = heard(rules, state, (out) => rules.proposed(state, input, event.slots, out));
-        for (const emitted of out) enqueue.emit(emitted);
+        rules.proposed(state, input, event.slots, out);
       }),
-      noteBehind: enqueueActions(({ context: { state }, event, enqueue }) => {
+      noteBehind: hear(({ state }, event) => {
         assertEvent(event, 'behind');
-        const out = heard(rules, state, () => rules.behind(state, event.through, event.from));
-        for (const emitted of out) enqueue.emit(emitted);
+        rules.behind(state, event.through, event.from);
       }),
-      answer: enqueueActions(({ context: { input, state }, event, enqueue }) => {
+      applyRecovered: hear(() => {}),
+      answer: effect(({ input, state }, event, out) => {
         assertEvent(event, 'fetches');
-        const out: LearnerEmitted[] = [];
         for (const message of event.messages) rules.answer(state, input, message, out);
-        for (const emitted of out) enqueue.emit(emitted);
       }),
-      trim: ({ context, event }) => {
+      trim: effect(({ state }, event) => {
         assertEvent(event, 'trim');
-        rules.trim(context.state, event.through);
-      },
-      start: enqueueActions(({ context: { state }, enqueue }) => {
-        for (const emitted of heard(rules, state, () => {})) enqueue.emit(emitted);
-        enqueue.emit(fetchFrom(state, 'all', true));
+        rules.trim(state, event.through);
       }),
-      watch: ({ context: { state } }) => {
+      askForMore: effect(({ state }, _, out) => out.push(fetchFrom(state, 'all', true))),
+      watch: effect(({ state }) => {
         state.watched = state.proposed;
-      },
-      want: ({ context: { state } }) => {
-        state.wanted = Math.max(state.wanted, state.watched);
-      },
-      askOne: enqueueActions(({ context: { input, state }, enqueue }) => {
-        const { source } = state;
-        if (source !== null && source !== input.self && isBehind(state)) enqueue.emit(fetchFrom(state, source));
       }),
-      askEverybody: enqueueActions(({ context: { state }, enqueue }) => {
+      want: effect(({ state }) => {
+        state.wanted = Math.max(state.wanted, state.watched);
+      }),
+      askOne: effect(({ input, state }, _, out) => {
+        const { source } = state;
+        if (source !== null && source !== input.self && isBehind(state)) out.push(fetchFrom(state, source));
+      }),
+      askEverybody: effect(({ state }, _, out) => {
         if (!isBehind(state)) return;
         // Whoever began to send a snapshot has fallen silent: the next one begins anew.
         state.part = null;
-        enqueue.emit(fetchFrom(state, 'all'));
+        out.push(fetchFrom(state, 'all'));
       }),
-      noteStuck: ({ context: { state } }) => {
+      noteStuck: effect(({ state }) => {
         state.stuckAt = state.through + 1;
-      },
-      sayStuck: enqueueActions(({ context, enqueue }) => {
-        enqueue.emit({ type: 'stuck', slot: context.state.stuckAt });
       }),
+      sayStuck: effect(({ state }, _, out) => out.push({ type: 'stuck', slot: state.stuckAt })),
     },
   }).createMachine({
     id: 'learner',
@@ -142,7 +136,7 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) =>
       behind: { actions: 'noteBehind' },
       fetches: { actions: 'answer' },
       trim: { actions: 'trim' },
-      start: { actions: 'start' },
+      start: { actions: ['applyRecovered', 'askForMore'] },
     },
     initial: 'current',
     states: {
@@ -204,15 +198,4 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) =>
       },
     },
   });
-
-/** What hearing something leads to: its own effects, then what can be applied now, then one word about progress. */
-function heard(rules: LearnerRules, state: LearnerState, hear: (out: LearnerEmitted[]) => void): LearnerEmitted[] {
-  const { through, known } = state;
-  const out: LearnerEmitted[] = [];
-  hear(out);
-  rules.applyInOrder(state, out);
-  if (state.through !== through || state.known !== known) {
-    out.push({ type: 'progress', through: state.through, known: state.known });
-  }
-  return out;
-}
+};

@@ -144,7 +144,14 @@ const LAST_SLOT = 2 ** 52;
 /** The rules of the learner. Each changes `state` and adds to `out`. */
 export interface LearnerRules {
   chosen(state: LearnerState, input: LearnerInput, message: Received<Chosen>, out: LearnerEmitted[]): void;
-  decided(state: LearnerState, input: LearnerInput, ballot: Ballot, slot: number, value: Value, out: LearnerEmitted[]): void;
+  decided(
+    state: LearnerState,
+    input: LearnerInput,
+    ballot: Ballot,
+    slot: number,
+    value: Value,
+    out: LearnerEmitted[],
+  ): void;
   learned(state: LearnerState, message: Received<Learned>, out: LearnerEmitted[]): void;
   snapshot(state: LearnerState, message: Received<Snapshot>, out: LearnerEmitted[]): void;
   proposed(state: LearnerState, input: LearnerInput, slots: readonly number[], out: LearnerEmitted[]): void;
