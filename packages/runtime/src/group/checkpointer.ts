@@ -1,11 +1,12 @@
+import type { SnapshotState } from '@synod/paxos';
 import type { Journal } from '@synod/protocol';
 
 export interface CheckpointerOptions {
   readonly journal: Journal;
-  /** The whole present state as records, and the slot that its snapshot reaches. One cut: called in one go (P6). */
-  readonly cut: () => { readonly records: readonly Uint8Array[]; readonly through: number };
-  /** The snapshot is durable: slots up to here may be forgotten (P6). */
-  readonly trim: (through: number) => void;
+  /** The whole present state as records, and the snapshot among them. One cut: called in one go (P6). */
+  readonly cut: () => { readonly records: readonly Uint8Array[]; readonly snapshot: SnapshotState };
+  /** The snapshot is durable: slots up to its last may be forgotten (P6). */
+  readonly trim: (snapshot: SnapshotState) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -29,11 +30,11 @@ export class Checkpointer {
     if (this.#isAtWork || journal.bytesSinceCheckpoint < limitBytes) return;
     this.#isAtWork = true;
     try {
-      const { records, through } = cut();
+      const { records, snapshot } = cut();
       await journal.checkpoint(records);
       this.#lastBytes = records.reduce((sum, record) => sum + record.byteLength, 0);
       this.count++;
-      trim(through);
+      trim(snapshot);
     } catch (error) {
       onFailure(error);
     } finally {

@@ -1,4 +1,4 @@
-import { type Applied, MasterFold, type MasterReader, MasterView } from '@synod/mastership';
+import { type Applied, HolderClock, MasterFold, type MasterReader, MasterView } from '@synod/mastership';
 import { type Recovered, recover } from '@synod/paxos';
 import {
   ClosedError,
@@ -55,6 +55,7 @@ export class GroupNode implements Group {
   readonly #reader: MasterReader;
   readonly #fold: MasterFold | null;
   readonly #heard: MasterView | null;
+  readonly #holderClock: HolderClock;
   readonly #mailbox: Mailbox;
   readonly #identity: Identity;
   readonly #elections = new Map<string, GroupElection>();
@@ -95,7 +96,9 @@ export class GroupNode implements Group {
     });
     this.#fold = options.membership.role === 'member' ? new MasterFold() : null;
     this.#heard = this.#fold ? null : new MasterView();
-    this.#reader = this.#fold ?? (this.#heard as MasterView);
+    this.#reader = (this.#fold ?? (this.#heard as MasterView)).view;
+    // Measures the boot clock for some milliseconds: before anything waits for this node.
+    this.#holderClock = new HolderClock({ clock, leaseMs: this.#options.leaseMs });
     this.#identity = new Identity({
       life: () => this.#life(),
       say: (message) => this.#send(this.node, message),
@@ -188,6 +191,12 @@ export class GroupNode implements Group {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** Stops without a word, as a crash does: for tests and simulations. */
+  kill(): void {
+    this.#isClosing = true;
+    this.#cease(new ClosedError(`${this.node} was killed`));
   }
 
   addEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>, options?: ListenerOptions): void {
@@ -315,6 +324,7 @@ export class GroupNode implements Group {
     }
     const isVoter = formation.isFormed && this.#contents.damage === null;
     this.#configuration = configuration;
+    if (this.#holderClock.notice) this.#warn({}, this.#holderClock.notice);
     this.#fold.onApplied((applied) => this.#applied(applied));
     this.#member = new Member({
       ports: this.#ports,
@@ -338,7 +348,7 @@ export class GroupNode implements Group {
       },
       onLost: (term, lostBy) => this.#lost(term, lostBy),
       onStopped: () => this.#stopped.resolve(),
-      onWarning: (fields, message) => this.#warn(fields, message),
+      holderClock: this.#holderClock,
       onStaleStore: (from) => this.#drop('stale-store', from),
       onFailure: (error) => this.#fail(internal(error)),
     });
@@ -621,15 +631,20 @@ export class GroupNode implements Group {
     await Promise.race([this.#ports.bus.flush().catch(() => {}), overdue]);
   }
 
-  async #end(error: Error | undefined): Promise<void> {
-    this.#isClosing = true;
-    this.#state = error ? 'failed' : 'left';
-    for (const election of this.#elections.values()) election.close(error ?? new ClosedError(`group "${this.name}" was closed here`));
+  /** Nothing is done or heard here any more. */
+  #cease(reason: Error): void {
+    for (const election of this.#elections.values()) election.close(reason);
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
     this.#mailbox.close();
     for (const subscription of this.#subscriptions.splice(0)) subscription.close();
     this.#root?.stop();
+  }
+
+  async #end(error: Error | undefined): Promise<void> {
+    this.#isClosing = true;
+    this.#state = error ? 'failed' : 'left';
+    this.#cease(error ?? new ClosedError(`group "${this.name}" was closed here`));
     const { membership } = this.#options;
     if (membership.role === 'member' && this.#contents) await membership.journal.close().catch(() => {});
     this.#resolveClosed(error);

@@ -1,5 +1,5 @@
-import { HolderClock, isMaster, licence, type MasterFold, remainingMs } from '@synod/mastership';
-import { checkpointRecords, heldValue, PaxosLog, type Recovered } from '@synod/paxos';
+import { decodeMasterCommand, type HolderClock, isMaster, licence, type MasterFold, remainingMs } from '@synod/mastership';
+import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
 import {
   type Accept,
   type Append,
@@ -42,6 +42,7 @@ export interface MemberOptions {
   /** A follower learns and serves; it neither votes nor asks for anything. */
   readonly isVoter: boolean;
   readonly fold: MasterFold;
+  readonly holderClock: HolderClock;
   readonly mailbox: Mailbox;
   readonly outbox: Outbox;
   readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
@@ -50,7 +51,6 @@ export interface MemberOptions {
   readonly onRenewed: (term: number, version: number) => void;
   readonly onLost: (term: number, lostBy: string) => void;
   readonly onStopped: () => void;
-  readonly onWarning: (fields: object, message: string) => void;
   readonly onStaleStore: (from: NodeId) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -71,9 +71,9 @@ export class Member {
   #leader: { readonly ballot: Ballot; readonly isSilent: boolean } = { ballot: NO_BALLOT, isSilent: true };
   #isLeading = false;
   #appliedThrough: number;
-  #knownChosen: number;
-  #isTellingProgress = false;
   #news: MasterNews[] = [];
+  /** Our last durable one, for nodes that are behind it (N2). */
+  #snapshot: SnapshotState | null;
   #tick: unknown = null;
   /** Commands applied now were learned as they were chosen, not caught up with. */
   isFresh = false;
@@ -84,9 +84,8 @@ export class Member {
     const { clock, random } = ports;
     this.#self = ports.bus.node;
     this.#appliedThrough = recovered.snapshot?.through ?? 0;
-    this.#knownChosen = this.#appliedThrough;
-    this.#holderClock = new HolderClock({ clock, leaseMs: settings.leaseMs });
-    if (this.#holderClock.notice) options.onWarning({}, this.#holderClock.notice);
+    this.#snapshot = recovered.snapshot;
+    this.#holderClock = options.holderClock;
     this.voters = new Voters({
       clock,
       self: this.#self,
@@ -111,7 +110,9 @@ export class Member {
     this.checkpointer = new Checkpointer({
       journal: options.journal,
       cut: () => this.#cut(),
-      trim: (through) => {
+      trim: (snapshot) => {
+        const { through } = snapshot;
+        this.#snapshot = snapshot;
         this.#roles?.acceptor?.send({ type: 'trim', through });
         this.#roles?.learner.send({ type: 'trim', through });
       },
@@ -139,7 +140,7 @@ export class Member {
         clock,
         random,
         held: (slot: number, ballot: Ballot) => heldValue(recovered.acceptor, slot, ballot),
-        snapshot: () => ({ through: this.#appliedThrough, position: this.log.position, bytes: fold.snapshot() }),
+        snapshot: () => this.#snapshot,
         recovered: { through: recovered.snapshot?.through ?? 0, learned: recovered.learned },
       },
       proposer: {
@@ -163,7 +164,7 @@ export class Member {
         clock,
         random,
         holderClock: this.#holderClock,
-        view: fold,
+        view: fold.view,
       },
     };
   }
@@ -218,9 +219,7 @@ export class Member {
         break;
       case 'chosen':
         for (const message of turn.messages) {
-          if (message.type !== 'chosen') continue;
-          this.#sawLeader(message.ballot);
-          this.#knownChosen = Math.max(this.#knownChosen, message.slot);
+          if (message.type === 'chosen') this.#sawLeader(message.ballot);
         }
         this.#asFresh(() => roles.learner.send({ type: 'chosens', messages }));
         break;
@@ -311,13 +310,11 @@ export class Member {
   }
 
   #hearProposer(roles: Roles): void {
-    const { send, onLeading, mailbox } = this.#options;
+    const { onLeading, mailbox } = this.#options;
     const { proposer, learner } = roles;
     proposer.on('send', ({ to, message }) => this.#guard(() => this.#toVoters(to, message)));
     proposer.on('chosen', ({ ballot, slot, value }) =>
       this.#guard(() => {
-        send(EVERYBODY, { type: 'chosen', ballot, slot });
-        this.#knownChosen = Math.max(this.#knownChosen, slot);
         this.#asFresh(() => learner.send({ type: 'decided', ballot, slot, value }));
       }),
     );
@@ -359,24 +356,30 @@ export class Member {
       this.#guard(() => {
         this.#appliedThrough = slot;
         this.log.apply(slot, value);
-        this.#tellProgress();
       }),
     );
     learner.on('install', ({ snapshot }) =>
       this.#guard(() => {
         this.#appliedThrough = snapshot.through;
         this.#restore(snapshot);
-        this.#tellProgress();
         this.#reviewJournal(0);
+      }),
+    );
+    learner.on('progress', ({ through, known }) =>
+      this.#guard(() => {
+        roles.acceptor?.send({ type: 'learned', through });
+        roles.proposer?.send({ type: 'learned', through, known });
+        this.#tellNews();
+        this.#reviewJournal();
       }),
     );
     learner.on('stuck', () => this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck' })));
     let isCaughtUp = true;
     learner.subscribe((snapshot) => {
-      const isCurrent = snapshot.matches('current');
-      if (isCurrent === isCaughtUp) return;
-      isCaughtUp = isCurrent;
-      roles.lease?.send({ type: 'caughtUp', value: isCurrent });
+      const isBehind = snapshot.matches('behind');
+      if (isBehind !== isCaughtUp) return;
+      isCaughtUp = !isBehind;
+      roles.lease?.send({ type: 'caughtUp', value: isCaughtUp });
     });
   }
 
@@ -444,7 +447,7 @@ export class Member {
     for (const command of decodeBatch(commands)) {
       if (command === null) continue;
       if (command.machine !== this.#options.fold.name) others.push(command);
-      else if (this.#options.fold.isFrom(command, from)) urgent.push(command);
+      else if (isCandidate(command, from)) urgent.push(command);
     }
     if (urgent.length > 0) roles.proposer.send({ type: 'submit', commands: urgent, isUrgent: true });
     if (others.length > 0) roles.proposer.send({ type: 'submit', commands: others, isUrgent: false });
@@ -483,24 +486,8 @@ export class Member {
     fold.restore(snapshot.bytes);
     this.log.restore(snapshot.position);
     // T2: a snapshot is a sight too.
-    for (const session of fold.sessions()) this.#roles?.lease?.send({ type: 'seen', id: session.setBy });
+    for (const session of fold.view.sessions()) this.#roles?.lease?.send({ type: 'seen', id: session.setBy });
     this.#roles?.lease?.send({ type: 'applied', news: fold.everything() });
-  }
-
-  /** How far this node has applied, told once a turn to those who reckon with it. */
-  #tellProgress(): void {
-    if (this.#isTellingProgress) return;
-    this.#isTellingProgress = true;
-    queueMicrotask(() =>
-      this.#guard(() => {
-        this.#isTellingProgress = false;
-        const through = this.#appliedThrough;
-        this.#roles?.acceptor?.send({ type: 'learned', through });
-        this.#roles?.proposer?.send({ type: 'learned', through, known: Math.max(through, this.#knownChosen) });
-        this.#tellNews();
-        this.#reviewJournal();
-      }),
-    );
   }
 
   /** Nodes outside the log hear from the leader what the fold changed. */
@@ -516,7 +503,7 @@ export class Member {
   }
 
   /** P6: one cut over all state machines, the position counter and the acceptor. */
-  #cut(): { records: Uint8Array[]; through: number } {
+  #cut(): { records: Uint8Array[]; snapshot: SnapshotState } {
     const { recovered, fold, configuration } = this.#options;
     const through = this.#appliedThrough;
     const snapshot = { through, position: this.log.position, bytes: fold.snapshot() };
@@ -529,7 +516,7 @@ export class Member {
       isFormed: true,
       peers: this.voters.incarnations,
     };
-    return { records: checkpointRecords(state).map(encodeRecord), through };
+    return { records: checkpointRecords(state).map(encodeRecord), snapshot };
   }
 
   /** T9: the holder's clock looks at the other clocks at least every lease/20. */
@@ -541,4 +528,10 @@ export class Member {
     };
     tick();
   }
+}
+
+/** I4: a command's candidate must be its sender. What cannot be read is the fold's to refuse, the same everywhere (N1). */
+function isCandidate(command: Command, from: NodeId): boolean {
+  const asked = decodeMasterCommand(command.body);
+  return asked?.type !== 'open' || asked.node === from;
 }

@@ -1,17 +1,12 @@
+import { leaseMachine } from '@synod/mastership';
 import {
-  type LeaseEmitted,
-  leaseMachine,
-} from '@synod/mastership';
-import {
-  type AcceptorEmitted,
   acceptorMachine,
-  type LearnerEmitted,
   learnerMachine,
-  type ProposerEmitted,
   proposerMachine,
 } from '@synod/paxos';
 import type { MessageType, Role } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
+import type { RoleMachines } from './group.machine.ts';
 
 export interface Roles {
   readonly acceptor: ActorRefFrom<ReturnType<typeof acceptorMachine>>;
@@ -20,10 +15,8 @@ export interface Roles {
   readonly lease: ActorRefFrom<ReturnType<typeof leaseMachine>>;
 }
 
-export type RoleEmitted = AcceptorEmitted | LearnerEmitted | ProposerEmitted | LeaseEmitted;
-
 /** The real machines; a simulation hands in broken ones. */
-export const realMachines = () => ({
+export const realMachines = (): RoleMachines => ({
   acceptor: acceptorMachine(),
   learner: learnerMachine(),
   proposer: proposerMachine(),
