@@ -1,3 +1,27 @@
+export { type AdminAnswer, type AskAdminOptions, askAdmin, respondAdmin } from './admin.ts';
+export type { AskOptions } from './ask.ts';
+export { adviseConnection } from './connection-advice.ts';
+export {
+  type EventStreamOptions,
+  type EventStreamState,
+  ensureEventStream,
+  lastEvents,
+  lastEventVersion,
+} from './event-stream.ts';
+export {
+  type ElectionState,
+  electionState,
+  electionStateSchema,
+  encodeEvent,
+  eventOfState,
+  eventsOf,
+  type MasterEvent,
+  type MasterEventType,
+  masterEventSchema,
+  parseEvent,
+  type RecordChange,
+} from './events.ts';
+export { MasterEvents, type MasterWatch, type WatchOptions, watchMasterChanges } from './master-watch.ts';
 export { type NatsBusOptions, natsBus } from './nats-bus.ts';
 export type {
   NatsCallback,
@@ -8,4 +32,14 @@ export type {
   NatsStatusLike,
   NatsSubscriptionLike,
 } from './nats-connection.ts';
-export { eventPattern, isSynodSubject, type ParsedSubject, parseSubject, patternOf, subjectOf } from './subjects.ts';
+export { type NatsPermissions, type PermissionsOptions, permissionsOf } from './permissions.ts';
+export {
+  EVENT_STREAM,
+  EVENT_STREAM_SUBJECTS,
+  isSynodSubject,
+  type ParsedSubject,
+  parseSubject,
+  patternOf,
+  subjectOf,
+} from './subjects.ts';
+export { type AskWhoisOptions, askWhois, respondWhois, type Whois, type WhoisAnswer, type WhoisView } from './whois.ts';

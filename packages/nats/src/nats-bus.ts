@@ -11,6 +11,7 @@ import {
   type RequestHandler,
   type Subscription,
 } from '@synod/protocol';
+import { optionsOf } from './connection-advice.ts';
 import type {
   NatsConnectionLike,
   NatsMessageLike,
@@ -30,6 +31,8 @@ import {
 export interface NatsBusOptions {
   readonly group: string;
   readonly node: NodeId;
+  /** False for a bus that only asks and listens: then a connection with `noEcho` will do. Default true. */
+  readonly needsEcho?: boolean;
   /**
    * A {@link PermissionError} that names the subject NATS refuses, or whatever a handler threw. The bus goes on.
    * Default: a process warning.
@@ -50,12 +53,15 @@ const MAX_REMEMBERED_REPLIES = 64;
  * Bus over a connection of `@nats-io/transport-node` 3 or of `nats` 2. The connection stays its owner's: it is neither
  * configured nor closed here.
  *
- * @throws {@link ConfigError} when group or node cannot be a token of a subject.
+ * @throws {@link ConfigError} when group or node cannot be a token of a subject, or the connection does not echo.
  */
 export function natsBus(connection: NatsConnectionLike, options: NatsBusOptions): Bus {
   const problems = Object.entries({ group: options.group, node: options.node })
     .filter(([, name]) => !isName(name))
     .map(([what, name]) => `${what} is "${name}": 1 to 64 of A-Z a-z 0-9 _ -, and not "all"`);
+  if (options.needsEcho !== false && optionsOf(connection).noEcho) {
+    problems.push('the NATS connection has noEcho: a node would not hear its own votes');
+  }
   if (problems.length > 0) throw new ConfigError(problems);
   return new NatsBus(connection, options);
 }
@@ -151,7 +157,7 @@ class NatsBus implements Bus {
   request(to: Address, payload: Uint8Array, onAnswer: (payload: Uint8Array) => void): Subscription {
     const subject = subjectOf(this.group, to, this.node);
     if (!this.isConnected) return { close: () => {} };
-    const reply = createInbox(inboxPrefixOf(this.#connection));
+    const reply = createInbox(optionsOf(this.#connection).inboxPrefix);
     const subscription = this.#open(reply, (message) => {
       if (isNoResponders(message)) this.#tellNoResponders(to);
       else onAnswer(message.data);
@@ -360,9 +366,6 @@ function messageIdHeader(messageId: string): MsgHdrs {
   made.set('Nats-Msg-Id', messageId);
   return made;
 }
-
-const inboxPrefixOf = (connection: NatsConnectionLike): string | undefined =>
-  (connection as { options?: { inboxPrefix?: string } }).options?.inboxPrefix;
 
 function refusalOf(status: NatsStatusLike): { operation: string; subject: string; cause: unknown } | null {
   const { error, permissionContext } = status as {

@@ -4,11 +4,10 @@
  */
 export interface NatsConnectionLike {
   /** What the server said of itself; `undefined` while no server is connected. */
-  readonly info?:
-    | { readonly max_payload: number; readonly headers?: boolean; readonly jetstream?: boolean }
-    | undefined;
+  readonly info?: { readonly max_payload: number; readonly headers?: boolean; readonly cluster?: string } | undefined;
   publish(subject: string, payload?: Uint8Array, options?: NatsPublishOptions): void;
   subscribe(subject: string, options?: { callback?: NatsCallback }): NatsSubscriptionLike;
+  request(subject: string, payload?: Uint8Array, options?: { timeout: number }): Promise<NatsMessageLike>;
   flush(): Promise<void>;
   status(): AsyncIterable<NatsStatusLike>;
   closed(): Promise<unknown>;

@@ -1,4 +1,4 @@
-import { type Address, EVERYBODY, invariant, isName, NAME_PATTERN, type NodeId, type Role } from '@synod/protocol';
+import { type Address, invariant, isName, NAME_PATTERN, type NodeId, type Role } from '@synod/protocol';
 
 /** The only file that spells a subject: `synod.<group>.<role>.<to>.from.<node>`, six tokens, always. */
 const PREFIX = 'synod';
@@ -28,21 +28,19 @@ export interface ParsedSubject {
  * Subject of a message of `from` to `to`.
  * @throws InvariantError when a part is no token: a `.`, `*` or `>` would reach or name somebody else (I4).
  */
-export function subjectOf(group: string, to: Address, from: NodeId): string {
-  invariant(isName(from), `I4 the sender "${from}" is a token of a subject`);
-  return `${stem(group, to.role, to.to)}.from.${from}`;
-}
+export const subjectOf = (group: string, to: Address, from: NodeId): string =>
+  `${stemOf(group, to.role, to.to)}.from.${nodeToken(from)}`;
 
 /** Pattern of everything sent to `address`, whoever sends. `to: '*'` matches every recipient. */
 export const patternOf = (group: string, address: Address): string =>
-  `${address.to === '*' ? stem(group, address.role, EVERYBODY).replace(/\.all$/, '.*') : stem(group, address.role, address.to)}.from.*`;
+  `${stemOf(group, address.role, address.to === '*' ? undefined : address.to)}.from.*`;
 
 /**
  * Where NATS tells that nobody subscribes to `to`: of the same shape and from the asker itself, so that the permission
  * that pins the asker covers it, and so that the notice says whom it is about.
  */
 export const noRespondersSubjectOf = (group: string, to: Address, from: NodeId): string =>
-  subjectOf(group, { role: `no-${to.role}` as Role, to: to.to }, from);
+  `${stemOf(group, `no-${to.role}`, to.to)}.from.${nodeToken(from)}`;
 
 /** Reads a subject; `null` when it is not one of ours. */
 export function parseSubject(subject: string): ParsedSubject | null {
@@ -59,15 +57,32 @@ export const isSynodSubject = (subject: string): boolean => subject === PREFIX |
 /** True for a subject of this group. */
 export const isSubjectOfGroup = (subject: string, group: string): boolean => subject.startsWith(`${PREFIX}.${group}.`);
 
-/** Events of one election, or of all, in one group or in all: what a stream or a watcher subscribes to. */
-export const eventPattern = (group: string, election: string): string => {
-  for (const token of [group, election])
-    invariant(token === '*' || isName(token), `"${token}" is a token of a subject`);
-  return `${PREFIX}.${group}.event.${election}.from.*`;
+/** The stream of all groups' events, and what it holds. */
+export const EVENT_STREAM = 'SYNOD_EVENTS';
+export const EVENT_STREAM_SUBJECTS = `${PREFIX}.*.event.>`;
+
+/** Subject of JetStream's own interface for the event stream. */
+export const eventStreamApi = (verb: 'INFO' | 'CREATE' | 'MSG.GET'): string => `$JS.API.STREAM.${verb}.${EVENT_STREAM}`;
+
+/** Everything that `node` may say in a group, or in any with `*`: the rule that pins a sender (I4). */
+export const sayings = (group: string, node: NodeId, role = '*'): string =>
+  `${PREFIX}.${groupToken(group)}.${role}.*.from.${nodeToken(node)}`;
+
+/** Everything that is said in a group, or in any with `*`. */
+export const hearings = (group: string): string => `${PREFIX}.${groupToken(group)}.*.*.from.*`;
+
+const stemOf = (group: string, role: string, to: string | undefined): string => {
+  invariant(isName(group), `I4 the group "${group}" is a token of a subject`);
+  invariant(to === undefined || namePattern.test(to), `I4 the recipient "${to}" is a token of a subject`);
+  return `${PREFIX}.${group}.${role}.${to ?? '*'}`;
 };
 
-function stem(group: string, role: string, to: string): string {
-  invariant(isName(group), `I4 the group "${group}" is a token of a subject`);
-  invariant(namePattern.test(to), `I4 the recipient "${to}" is a token of a subject`);
-  return `${PREFIX}.${group}.${role}.${to}`;
+function nodeToken(node: NodeId): NodeId {
+  invariant(isName(node), `I4 the node "${node}" is a token of a subject`);
+  return node;
+}
+
+function groupToken(group: string): string {
+  invariant(group === '*' || isName(group), `I4 the group "${group}" is a token of a subject`);
+  return group;
 }

@@ -1,0 +1,75 @@
+import { type Bus, type NodeId, nameSchema, type Subscription, SynodError } from '@synod/protocol';
+import Type, { type Static } from 'typebox';
+import { Compile } from 'typebox/compile';
+import { type AskOptions, ask } from './ask.ts';
+import { encodeJson, parseJson } from './json.ts';
+
+const answerSchema = Type.Union([
+  Type.Object({ node: nameSchema, result: Type.Unknown() }),
+  Type.Object({ node: nameSchema, error: Type.Object({ code: Type.String(), message: Type.String() }) }),
+]);
+
+/** What one node said to a request of an operator: a result, or why not. */
+export type AdminAnswer = Readonly<Static<typeof answerSchema>>;
+
+export interface AskAdminOptions extends AskOptions {
+  /** Answers that are enough. Default 1. */
+  readonly expected?: number;
+}
+
+const answerCheck = Compile(answerSchema);
+
+/**
+ * Carries out requests of operators for one action: `resign`, `status`. Who may ask is settled by the permissions of NATS,
+ * which pin both action and asker in the subject.
+ *
+ * @param handle - Returns `undefined` when this node is not concerned: it stays silent. What it throws is the answer.
+ */
+export function respondAdmin(
+  bus: Bus,
+  action: string,
+  handle: (body: unknown, from: NodeId) => unknown | Promise<unknown>,
+): Subscription {
+  return bus.respond({ role: 'admin', to: action }, (payload, from, answer) => {
+    const body = parseJson(payload);
+    if (body === undefined) return;
+    void carryOut(() => handle(body, from), bus.node).then((answered) => {
+      if (answered !== null) answer(answered);
+    });
+  });
+}
+
+/**
+ * Asks all nodes that answer for `action`.
+ * @param body - Plain data; the target, if there is one, is part of it.
+ * @returns every answer until `expected` came, or `waitMs` after the first; none when nobody is concerned in `timeoutMs`.
+ */
+export function askAdmin(
+  bus: Bus,
+  action: string,
+  body: unknown,
+  options: AskAdminOptions = {},
+): Promise<AdminAnswer[]> {
+  const { expected = 1 } = options;
+  return ask<AdminAnswer>(bus, {
+    ...options,
+    to: { role: 'admin', to: action },
+    payload: encodeJson(body ?? null),
+    parse: (payload) => {
+      const answer = parseJson(payload);
+      return answerCheck.Check(answer) ? answer : undefined;
+    },
+    isEnough: (answers) => answers.length >= expected,
+  });
+}
+
+/** The answer's payload, or `null` for none. Never rejects: a result that is no JSON is an error of the handler too. */
+async function carryOut(handle: () => unknown, node: NodeId): Promise<Uint8Array | null> {
+  try {
+    const result = await handle();
+    return result === undefined ? null : encodeJson({ node, result });
+  } catch (error) {
+    const code = error instanceof SynodError ? error.code : 'ERR_SYNOD_INTERNAL';
+    return encodeJson({ node, error: { code, message: error instanceof Error ? error.message : String(error) } });
+  }
+}

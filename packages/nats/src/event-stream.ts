@@ -1,0 +1,182 @@
+import { PermissionError, type SynodError, type SynodErrorOptions, TimeoutError } from '@synod/protocol';
+import { type MasterEvent, parseEvent } from './events.ts';
+import { encodeJson, parseJson } from './json.ts';
+import type { NatsConnectionLike } from './nats-connection.ts';
+import { EVENT_STREAM, EVENT_STREAM_SUBJECTS, eventStreamApi, parseSubject, patternOf } from './subjects.ts';
+
+export interface EventStreamOptions {
+  /** Longest wait for one answer of JetStream. Default 5000. */
+  readonly timeoutMs?: number;
+}
+
+/** Whether the history of events is kept. Whatever it is, events are published and elections go on. */
+export interface EventStreamState {
+  readonly state: 'ready' | 'no-jetstream' | 'no-permission' | 'failed';
+  /** In words, for a log line. */
+  readonly detail: string;
+}
+
+const DAY_NS = 86_400e9;
+const DEFAULT_TIMEOUT_MS = 5_000;
+
+const config = {
+  name: EVENT_STREAM,
+  description: 'Changes of mastership of all Synod groups, CloudEvents 1.0',
+  subjects: [EVENT_STREAM_SUBJECTS],
+  retention: 'limits',
+  storage: 'file',
+  discard: 'old',
+  max_age: 7 * DAY_NS,
+  // Every member publishes what it applied; their ids are the same, and the first one stays.
+  duplicate_window: 120e9,
+};
+
+/**
+ * Sees to it that the stream of events exists: called by each member, created by the first that may. An operator's own
+ * settings of it stay. Never rejects.
+ */
+export async function ensureEventStream(
+  connection: NatsConnectionLike,
+  options: EventStreamOptions = {},
+): Promise<EventStreamState> {
+  const found = await ask(connection, 'INFO', {}, options);
+  if (found.state === 'ok') return checked(found.data);
+  if (found.state !== 'not-found' && found.state !== 'no-permission') return lacking(found);
+  // Replicas: a server that is alone, or a cluster too small, refuses three.
+  let made: Answer | undefined;
+  for (const replicas of connection.info?.cluster ? [3, 1] : [1]) {
+    made = await ask(connection, 'CREATE', { ...config, num_replicas: replicas }, options);
+    if (made.state === 'ok') return checked(made.data);
+    if (made.state !== 'failed') break;
+  }
+  return lacking(made as Lacking);
+}
+
+/**
+ * Highest version of any event of the group in the stream: above it terms are new (I5). `null` when the stream holds none,
+ * or there is no stream, or no JetStream.
+ *
+ * @throws {@link PermissionError} when NATS does not let us ask.
+ * @throws {@link TimeoutError} when JetStream did not answer, or not with what was asked: unknown, which is not none.
+ */
+export async function lastEventVersion(
+  connection: NatsConnectionLike,
+  group: string,
+  options: EventStreamOptions = {},
+): Promise<number | null> {
+  const events = await lastEvents(connection, group, '*', options);
+  if (events.length === 0) return null;
+  return Math.max(...events.map((event) => event.data.version));
+}
+
+/**
+ * The newest event of each election that the stream holds. The order in the stream says nothing: a member that was stopped
+ * at its publishing comes late (fault 54), so the last of each member is asked for, and versions are compared.
+ *
+ * @throws as {@link lastEventVersion}.
+ */
+export async function lastEvents(
+  connection: NatsConnectionLike,
+  group: string,
+  election: string,
+  options: EventStreamOptions = {},
+): Promise<MasterEvent[]> {
+  const filter = patternOf(group, { role: 'event', to: election });
+  const info = await ask(connection, 'INFO', { subjects_filter: filter }, options);
+  if (info.state === 'not-found' || info.state === 'no-jetstream') return [];
+  if (info.state !== 'ok') throw unanswered(info, group);
+  const subjects = (info.data as { state?: { subjects?: Record<string, number> } }).state?.subjects ?? {};
+  const newest = new Map<string, MasterEvent>();
+  for (const batch of batchesOf(Object.keys(subjects), 32)) {
+    const events = await Promise.all(batch.map((subject) => lastEventOf(connection, subject, options)));
+    for (const event of events) {
+      if (!event || event.data.group !== group) continue;
+      const known = newest.get(event.data.election);
+      if (!known || known.data.version <= event.data.version) newest.set(event.data.election, event);
+    }
+  }
+  return [...newest.values()];
+}
+
+async function lastEventOf(
+  connection: NatsConnectionLike,
+  subject: string,
+  options: EventStreamOptions,
+): Promise<MasterEvent | null> {
+  const answer = await ask(connection, 'MSG.GET', { last_by_subj: subject }, options);
+  if (answer.state === 'not-found') return null; // Aged out meanwhile.
+  if (answer.state !== 'ok') throw unanswered(answer, parseSubject(subject)?.group ?? '');
+  const { data } = (answer.data as { message?: { data?: unknown } }).message ?? {};
+  return typeof data === 'string' ? parseEvent(Buffer.from(data, 'base64')) : null;
+}
+
+interface Lacking {
+  readonly state: 'not-found' | 'no-jetstream' | 'no-permission' | 'failed';
+  readonly detail: string;
+  readonly cause?: unknown;
+}
+type Answer = { readonly state: 'ok'; readonly data: unknown } | Lacking;
+
+/** JetStream's interface is JSON over requests: spoken plainly, it needs no client of either generation. */
+async function ask(
+  connection: NatsConnectionLike,
+  verb: 'INFO' | 'CREATE' | 'MSG.GET',
+  body: unknown,
+  { timeoutMs = DEFAULT_TIMEOUT_MS }: EventStreamOptions,
+): Promise<Answer> {
+  try {
+    const message = await connection.request(eventStreamApi(verb), encodeJson(body), { timeout: timeoutMs });
+    const data = parseJson(message.data) as { error?: { code?: number; err_code?: number; description?: string } };
+    if (data === null || typeof data !== 'object')
+      return { state: 'failed', detail: 'JetStream answered no JSON object' };
+    if (!data.error) return { state: 'ok', data };
+    const { code, err_code: errorCode, description = 'an error' } = data.error;
+    const detail = `JetStream says: ${description} (${errorCode ?? code})`;
+    if (errorCode === NOT_ENABLED || errorCode === NOT_ENABLED_FOR_ACCOUNT) return { state: 'no-jetstream', detail };
+    return { state: code === 404 ? 'not-found' : 'failed', detail };
+  } catch (error) {
+    return refused(error);
+  }
+}
+
+const NOT_ENABLED = 10076;
+const NOT_ENABLED_FOR_ACCOUNT = 10039;
+
+/** The clients name the same errors differently, and one wraps them: version 3 by `name`, version 2 by `code`. */
+function refused(error: unknown): Lacking {
+  for (let cause = error; cause instanceof Error; cause = cause.cause) {
+    const { name, code } = cause as Error & { code?: unknown };
+    if (name === 'NoRespondersError' || code === '503') {
+      return { state: 'no-jetstream', detail: 'No NATS server here has JetStream' };
+    }
+    if (name === 'PermissionViolationError' || code === 'PERMISSIONS_VIOLATION') {
+      return { state: 'no-permission', detail: cause.message, cause: error };
+    }
+  }
+  const detail = error instanceof Error ? error.message || error.name : String(error);
+  return { state: 'failed', detail: `JetStream did not answer: ${detail}`, cause: error };
+}
+
+function checked(stream: unknown): EventStreamState {
+  const { subjects } = (stream as { config?: { subjects?: unknown } }).config ?? {};
+  if (Array.isArray(subjects) && subjects.includes(EVENT_STREAM_SUBJECTS)) {
+    return { state: 'ready', detail: `Events are kept in the stream ${EVENT_STREAM}` };
+  }
+  const detail = `A stream ${EVENT_STREAM} exists that does not hold ${EVENT_STREAM_SUBJECTS}`;
+  return { state: 'failed', detail };
+}
+
+const lacking = ({ state, detail }: Lacking): EventStreamState => ({
+  state: state === 'not-found' ? 'failed' : state,
+  detail,
+});
+
+function unanswered({ state, detail, cause }: Lacking, group: string): SynodError {
+  const options: SynodErrorOptions = { cause };
+  const what = `the newest event of group "${group}" is unknown: ${detail}`;
+  return state === 'no-permission' ? new PermissionError(what, options) : new TimeoutError(what, options);
+}
+
+function* batchesOf<Item>(items: readonly Item[], size: number): Generator<Item[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+}
