@@ -1,4 +1,5 @@
 export { type BusHarness, busContract } from './bus-contract.ts';
+export { type ConsensusLogHarness, consensusLogContract } from './consensus-log-contract.ts';
 export { type JournalHarness, journalContract } from './journal-contract.ts';
 export {
   type CarriedMessage,
@@ -15,5 +16,6 @@ export {
   MemoryJournal,
   type MemoryJournalOptions,
 } from './memory-journal.ts';
+export { MemoryLog, MemoryLogNode, type MemoryLogOptions } from './memory-log.ts';
 export { seededRandom } from './seeded-random.ts';
 export { settle, VirtualClock } from './virtual-clock.ts';
