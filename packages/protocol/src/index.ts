@@ -73,6 +73,7 @@ export type {
   MessageType,
   News,
   Prepare,
+  Present,
   Promised,
   Received,
   Reject,

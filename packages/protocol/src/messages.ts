@@ -91,6 +91,9 @@ const append = Type.Object({ type: Type.Literal('append'), commands: bytes });
 /** What the fold of `master` changed, for nodes outside the log; they drop lower versions. */
 const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(masterNewsSchema) });
 
+/** A node outside the log asks for the present; members answer with news of everything. */
+const present = Type.Object({ type: Type.Literal('present') });
+
 /** I1: a node asks on its own subject whether it lives already; another incarnation answers with `claimed`. */
 const life = {
   incarnation: name,
@@ -132,6 +135,7 @@ const schemas = {
   snapshot,
   append,
   news,
+  present,
   claim,
   claimed,
   formation,
@@ -152,6 +156,7 @@ export type Learned = Readonly<Static<typeof learned>>;
 export type Snapshot = Readonly<Static<typeof snapshot>>;
 export type Append = Readonly<Static<typeof append>>;
 export type News = Readonly<Static<typeof news>>;
+export type Present = Readonly<Static<typeof present>>;
 export type Claim = Readonly<Static<typeof claim>>;
 export type Claimed = Readonly<Static<typeof claimed>>;
 export type Formation = Readonly<Static<typeof formation>>;
@@ -169,6 +174,7 @@ export type Message =
   | Snapshot
   | Append
   | News
+  | Present
   | Claim
   | Claimed
   | Formation;

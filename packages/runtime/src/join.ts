@@ -12,6 +12,7 @@ import type { NodeOptions, NodePorts } from './options.ts';
  */
 export async function joinOver(ports: NodePorts, options: NodeOptions): Promise<Group> {
   const node = new GroupNode(ports, options);
+  options.onJoining?.(node);
   await node.start();
   return node;
 }

@@ -5,12 +5,12 @@ import {
   DEFAULT_MAX_DRIFT_PPM,
   isName,
   type Journal,
-  type MasterNews,
   MAX_LEASE_MS,
   MIN_LEASE_MS,
   NAME_PATTERN,
   type Random,
 } from '@synod/protocol';
+import type { Group } from './group/group.ts';
 import type { RoleMachines } from './group/group.machine.ts';
 import type { FormationRules } from './group/formation.rules.ts';
 
@@ -35,13 +35,6 @@ export interface NodePorts {
   readonly random: Random;
   /** Who this process is, for the other one that wants its node id (I1). */
   readonly process: { readonly host: string; readonly pid: number };
-  /** Asks the members for the present, for a node outside the log; the answer is heard like news. */
-  readonly askPresent?: (node: PresentHearer, signal?: AbortSignal) => Promise<void>;
-}
-
-/** Takes in what members answered. */
-export interface PresentHearer {
-  hear(news: MasterNews): void;
 }
 
 export interface NodeOptions {
@@ -58,8 +51,10 @@ export interface NodeOptions {
   readonly eligible?: () => boolean | Promise<boolean>;
   /** Position of the group's first command, where a group of this name lived before (I5). Default 1. */
   readonly firstPosition?: number;
-  /** Highest version that a former group of this name is known to have reached (I5). */
-  readonly livedThrough?: number;
+  /** Finds the highest version that a former group of this name reached, 0 for none (I5). Asked only before formation. */
+  readonly livedThrough?: () => Promise<number>;
+  /** Called with the group before it is ready: whoever listens from here on misses nothing. */
+  readonly onJoining?: (group: Group) => void;
   /** Ends `join` while it waits, and closes the group afterwards. */
   readonly signal?: AbortSignal;
   readonly logger?: LoggerLike;
@@ -79,7 +74,6 @@ export interface ResolvedOptions {
   readonly priority: number;
   readonly metadata: Readonly<Record<string, string>>;
   readonly firstPosition: number;
-  readonly livedThrough: number;
   readonly logger: LoggerLike;
 }
 
@@ -102,7 +96,6 @@ export function resolveOptions(group: string, node: string, options: NodeOptions
     priority: options.priority ?? 0,
     metadata: options.metadata ?? {},
     firstPosition: options.firstPosition ?? 1,
-    livedThrough: options.livedThrough ?? 0,
     logger: options.logger ?? SILENT,
   };
   const problems = [...nameProblems('group', group), ...nameProblems('node', node), ...problemsOf(resolved, node)];

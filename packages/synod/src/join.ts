@@ -1,7 +1,17 @@
 import { hostname } from 'node:os';
-import { type NatsConnectionLike, natsBus } from '@synod/nats';
+import {
+  adviseConnection,
+  electionState,
+  encodeEvent,
+  ensureEventStream,
+  eventsOf,
+  lastEventVersion,
+  type NatsConnectionLike,
+  natsBus,
+  respondWhois,
+} from '@synod/nats';
 import { type Bus, ConfigError } from '@synod/protocol';
-import { type Group, joinOver, type Membership, type NodePorts, nameProblems } from '@synod/runtime';
+import { DEFAULT_LEASE_MS, type Group, joinOver, type Membership, type NodePorts, nameProblems } from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
@@ -24,20 +34,40 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     ...journalProblems(options.membership),
   ];
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
-  const bus = isBus(nats) ? nats : natsBus(nats, { group: options.group, node });
+  const { group: name, node: _node, membership, events = true, ...rest } = options;
+  const connection = isBus(nats) ? null : nats;
+  const bus = isBus(nats) ? nats : natsBus(nats, { group: name, node, onError: (error) => warn(options, error.message) });
   const ports: NodePorts = {
     bus,
     clock: systemClock,
     random: systemRandom,
     process: { host: hostname(), pid: process.pid },
   };
-  const { group: _group, node: _node, membership, events: _events, ...rest } = options;
-  const group = await joinOver(ports, { ...rest, membership: withJournal(membership) });
-  if (!isBus(nats)) void group.closed.then(() => bus.close());
-  return group;
+  if (connection) for (const advice of adviseConnection(connection, options.leaseMs ?? DEFAULT_LEASE_MS)) warn(options, advice);
+  try {
+    const group = await joinOver(ports, {
+      ...rest,
+      membership: withJournal(membership),
+      livedThrough: () => livedThrough(connection, options),
+      onJoining: (joining) => {
+        if (membership.role !== 'member') return;
+        answerWhois(joining, bus);
+        if (events) publishEvents(joining, bus);
+      },
+    });
+    if (connection && events && membership.role === 'member') void keepEvents(connection, options);
+    if (connection) void group.closed.then(() => bus.close());
+    return group;
+  } catch (error) {
+    if (connection) await bus.close();
+    throw error;
+  }
 }
 
 const isBus = (nats: NatsConnectionLike | Bus): nats is Bus => 'respond' in nats;
+
+const warn = (options: JoinOptions, message: string): void =>
+  options.logger?.warn({ group: options.group, node: options.node }, message);
 
 const withJournal = (membership: JoinOptions['membership']): Membership =>
   membership.role === 'member' && typeof membership.journal === 'string'
@@ -51,4 +81,50 @@ function journalProblems(membership: JoinOptions['membership'] | undefined): rea
   const { journal } = membership;
   const isGiven = typeof journal === 'string' ? journal.length > 0 : typeof journal === 'object' && journal !== null;
   return isGiven ? [] : ['membership.journal: name a folder of this node alone'];
+}
+
+/**
+ * I5: what the event stream remembers of a group of this name. With a first position of the operator's own, an answer that
+ * cannot be had is no obstacle.
+ */
+async function livedThrough(connection: NatsConnectionLike | null, options: JoinOptions): Promise<number> {
+  if (connection === null) return 0;
+  try {
+    return (await lastEventVersion(connection, options.group)) ?? 0;
+  } catch (error) {
+    if (options.firstPosition === undefined) throw error;
+    return 0;
+  }
+}
+
+/** Every member answers who is master, as far as it knows. */
+function answerWhois(group: Group, bus: Bus): void {
+  const subscription = respondWhois(bus, () => {
+    const { voters, position } = group.status();
+    const { records, sessions } = group.present();
+    const elections = records.map((record) =>
+      electionState(group.name, record, sessions.find((session) => session.id === record.master) ?? null),
+    );
+    return { voters: Object.keys(voters), position, elections };
+  });
+  void group.closed.then(() => subscription.close());
+}
+
+/** Every member publishes what it applied; the ids are the same everywhere and remove the repeats. */
+function publishEvents(group: Group, bus: Bus): void {
+  group.addEventListener('record', ({ detail }) => {
+    if (!detail.isFresh) return;
+    const change = { ...detail, group: group.name, node: group.node, timeMs: systemClock.wallNow() };
+    for (const event of eventsOf(change)) {
+      bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
+    }
+  });
+}
+
+/** With JetStream on the server a stream keeps the events; without it everything else works. */
+async function keepEvents(connection: NatsConnectionLike, options: JoinOptions): Promise<void> {
+  const { state, detail } = await ensureEventStream(connection);
+  const fields = { group: options.group, node: options.node, state };
+  if (state === 'failed') options.logger?.warn(fields, `no history of master changes: ${detail}`);
+  else options.logger?.debug(fields, detail);
 }

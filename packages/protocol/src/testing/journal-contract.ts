@@ -335,6 +335,21 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(await read()).toEqual(['r1']);
     });
 
+    it('close says when it could not flush, and gives the lock back all the same', async () => {
+      harness = await makeHarness();
+      const journal = await opened();
+      harness.failNext();
+      journal.append(bytes('r1'));
+      await expect(journal.close()).rejects.toBeInstanceOf(JournalFailedError);
+      const next = await opened();
+      harness.failNext();
+      next.append(bytes('r1'));
+      await expect(next.flush()).rejects.toBeInstanceOf(JournalFailedError);
+      next.append(bytes('r2'));
+      await expect(next.close()).rejects.toBeInstanceOf(JournalFailedError);
+      expect(await read()).not.toContain('r2');
+    });
+
     it('is not used before it is opened', async () => {
       harness = await makeHarness();
       const journal = harness.journal();

@@ -183,6 +183,8 @@ export class MemoryJournal implements Journal {
   readonly #flushMs: () => number;
   #state: 'new' | 'open' | 'closed' | 'dead' = 'new';
   #failure: JournalFailedError | null = null;
+  /** True when a record was appended that no flush was asked for, and that will never be written. */
+  #isLossUntold = false;
   #records: Uint8Array[] = [];
   #flushDone: Done | null = null;
   #checkpoint: { readonly records: readonly Uint8Array[]; readonly done: readonly Done[] } | null = null;
@@ -213,22 +215,23 @@ export class MemoryJournal implements Journal {
   }
 
   append(record: Uint8Array): void {
-    if (this.#state === 'dead' || this.#failure) return;
+    if (this.#state === 'dead') return;
     if (this.#state !== 'open') throw notOpen();
-    this.#records.push(record.slice());
+    if (this.#failure) this.#isLossUntold = true;
+    else this.#records.push(record.slice());
   }
 
   flush(): Promise<void> {
     if (this.#state === 'dead') return never();
     if (this.#state !== 'open') return Promise.reject(notOpen());
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure) return this.#rejected(this.#failure);
     return this.#flush();
   }
 
   checkpoint(records: readonly Uint8Array[]): Promise<void> {
     if (this.#state === 'dead') return never();
     if (this.#state !== 'open') return Promise.reject(notOpen());
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure) return this.#rejected(this.#failure);
     // What waits for a flush, or for an earlier checkpoint, is replaced by this one; it is durable when this one is.
     const replaced = [...(this.#checkpoint?.done ?? []), ...(this.#flushDone ? [this.#flushDone] : [])];
     const done = Promise.withResolvers<void>();
@@ -256,6 +259,7 @@ export class MemoryJournal implements Journal {
     this.#state = 'closed';
     try {
       if (!this.#failure) await this.#flush();
+      else if (this.#isLossUntold) throw this.#failure;
     } finally {
       this.#disk.detach(this);
     }
@@ -304,8 +308,14 @@ export class MemoryJournal implements Journal {
     for (const done of write.done) done.resolve();
   }
 
+  #rejected(failure: JournalFailedError): Promise<never> {
+    this.#isLossUntold = false;
+    return Promise.reject(failure);
+  }
+
   #fail(failure: JournalFailedError): void {
     this.#failure = failure;
+    this.#isLossUntold = this.#records.length > 0 && !this.#flushDone;
     const waiting = [this.#writing?.done, this.#checkpoint?.done, this.#flushDone ? [this.#flushDone] : []];
     this.#writing = null;
     this.#checkpoint = null;

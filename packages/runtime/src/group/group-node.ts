@@ -78,6 +78,8 @@ export class GroupNode implements Group {
   #failure: Error | null = null;
   #health: unknown = null;
   #isClosing = false;
+  #presentHeard: (() => void) | null = null;
+  #livedThrough = 0;
   #wasWaitingFor = '';
 
   /** @throws ConfigError listing every problem of the options at once. */
@@ -241,6 +243,7 @@ export class GroupNode implements Group {
     }
     this.#contents = { ...this.#contents, damage };
     this.#recovered = recover(records);
+    if (!this.#recovered.isFormed) this.#livedThrough = (await this.#raw.livedThrough?.()) ?? 0;
     if (damage) this.#warn({ damage }, `journal of ${this.node} is damaged: it serves as learner only. ${damage}`);
   }
 
@@ -292,7 +295,7 @@ export class GroupNode implements Group {
   }
 
   #initialFormation(): FormationState {
-    const { membership, maxDriftPpm, guardDivisor, firstPosition, livedThrough } = this.#options;
+    const { membership, maxDriftPpm, guardDivisor, firstPosition } = this.#options;
     return {
       self: this.node,
       storeId: this.#contents?.storeId ?? '',
@@ -305,7 +308,7 @@ export class GroupNode implements Group {
         guardDivisor,
         firstPosition,
       },
-      livedThrough,
+      livedThrough: this.#livedThrough,
       isDamaged: this.#contents?.damage != null,
       kept: this.#recovered?.kept ?? null,
       isFormed: this.#recovered?.isFormed ?? false,
@@ -403,17 +406,25 @@ export class GroupNode implements Group {
       for (const message of turn.messages) if (message.type === 'formation') this.#root?.send(message);
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
     } else if (turn.type === 'news') {
-      if (!this.#heard) return;
-      for (const message of turn.messages) if (message.type === 'news') for (const news of message.changes) this.hear(news);
+      this.#hearNews(turn);
+    } else if (turn.type === 'present') {
+      if (!this.#member) return;
+      for (const { from } of turn.messages) this.#send(from, { type: 'news', changes: [this.present()] });
     } else {
       this.#member?.deliver(turn);
     }
   }
 
   /** News of the fold for a node outside the log; lower versions are dropped. */
-  hear(news: MasterNews): void {
-    const changes = this.#heard?.hear(news);
-    if (changes) this.#recordsChanged(changes.records, true);
+  #hearNews(turn: Turn): void {
+    for (const message of turn.messages) {
+      if (message.type !== 'news' || !this.#heard) continue;
+      for (const news of message.changes) {
+        const changes = this.#heard.hear(news);
+        if (changes) this.#recordsChanged(changes.records, true);
+      }
+    }
+    this.#presentHeard?.();
   }
 
   #applied({ news }: Applied): void {
@@ -506,8 +517,20 @@ export class GroupNode implements Group {
     };
   }
 
+  /** Outside the log: asks the members, and listens for a fiftieth of a lease after the first answer, at most half a lease. */
   async #askPresent(signal?: AbortSignal): Promise<void> {
-    await this.#ports.askPresent?.(this, signal);
+    if (!this.#heard) return;
+    signal?.throwIfAborted();
+    const { clock } = this.#ports;
+    const { leaseMs } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timers = [clock.setTimeout(resolve, leaseMs / 2)];
+    this.#presentHeard = () => void timers.push(clock.setTimeout(resolve, leaseMs / 50));
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+    this.#send(EVERYBODY, { type: 'present' });
+    await promise;
+    for (const timer of timers) clock.clearTimeout(timer);
+    signal?.throwIfAborted();
   }
 
   /** The user's veto, asked eight times a lease while this node lives. */

@@ -36,6 +36,7 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   learned: 'learner',
   snapshot: 'learner',
   news: 'learner',
+  present: 'learner',
   append: 'log',
   claim: 'identity',
   claimed: 'identity',
