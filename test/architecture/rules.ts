@@ -131,31 +131,52 @@ const typedExpressions = [
 
 function facts(text: string): Fact[] {
   const found: Fact[] = [];
-  const program = parseAst(text, { lang: 'ts' }) as unknown as Node;
-  const own = new Set(childrenOf(program).flatMap(declaredNames));
-  const visit = (node: Node, inType: boolean): void => {
+  const visit = (node: Node, inType: boolean, hidden: ReadonlySet<string>): void => {
     const add = (what: Fact['what'], value: string) => found.push({ what, value, at: node.start });
     // Types count as imports too: a package cannot be built without the ones whose types it names.
     const source = node['source'];
     if (isNode(source) && typeof source['value'] === 'string') add('import', source['value']);
     const isErased = inType || (node.type.startsWith('TS') && !typedExpressions.includes(node.type));
+    const own = isScope(node) ? new Set([...hidden, ...declaredNames(node)]) : hidden;
     if (!isErased) {
       const name = nameOf(node);
       if (name !== undefined && bannedNames.has(name) && !own.has(name)) add('global', name);
       const words = wordsOf(node);
       if (words !== undefined && subject.test(words)) add('subject', words);
     }
-    for (const child of childrenOf(node)) visit(child, isErased);
+    for (const child of childrenOf(node)) {
+      // `new Date(ms)` only writes an instant that was given; `new Date()` reads the clock.
+      const isConversion = node.type === 'NewExpression' && child === node['callee'] && hasArguments(node);
+      if (!(isConversion && nameOf(child) === 'Date')) visit(child, isErased, own);
+    }
   };
-  visit(program, false);
+  visit(parseAst(text, { lang: 'ts' }) as unknown as Node, false, new Set());
   return found;
 }
 
-/** What a statement of the module's top level names: `const fetch = …` hides the global of that name. */
-function declaredNames(statement: Node): string[] {
-  const declaration = isNode(statement['declaration']) ? statement['declaration'] : statement;
-  const named = [declaration, ...childrenOf(declaration)].flatMap((node) => [node['id'], node['local']]);
-  return named.filter(isNode).map((node) => node['name'] as string);
+const hasArguments = (node: Node): boolean => (node['arguments'] as unknown[]).length > 0;
+
+const isScope = (node: Node): boolean => node.type === 'Program' || Array.isArray(node['params']);
+
+/**
+ * What a module or function names itself: its parameters, imports and declarations, blocks included. `const { process } =
+ * ports` hides the global of that name.
+ */
+function declaredNames(scope: Node): string[] {
+  const inside = (node: Node): string[] => {
+    const names = ['id', 'local', 'param'].flatMap((key) => (isNode(node[key]) ? patternNames(node[key]) : []));
+    return isScope(node) ? names : [...names, ...childrenOf(node).flatMap(inside)];
+  };
+  const params = ((scope['params'] ?? []) as Node[]).flatMap(patternNames);
+  return [...params, ...childrenOf(scope).flatMap(inside)];
+}
+
+/** `{ a, b: [c = 1], ...d }` names a, c and d. */
+function patternNames(pattern: Node): string[] {
+  if (pattern.type === 'Identifier') return [pattern['name'] as string];
+  const keys = { ObjectPattern: 'properties', ArrayPattern: 'elements', Property: 'value', AssignmentPattern: 'left' };
+  const inner = pattern[keys[pattern.type as keyof typeof keys] ?? 'argument'];
+  return (Array.isArray(inner) ? inner : [inner]).filter(isNode).flatMap(patternNames);
 }
 
 /** `Date`, `Math.random` */
