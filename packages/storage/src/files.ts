@@ -34,12 +34,7 @@ export interface Files {
 
 /** The file system of this machine. */
 export const nodeFiles: Files = {
-  makeFolder(folder) {
-    const first = fs.mkdirSync(folder, { recursive: true });
-    if (first === undefined) return;
-    const top = dirname(resolve(first));
-    for (let made = resolve(folder); made !== top; made = dirname(made)) syncFolderNow(dirname(made));
-  },
+  makeFolder: (folder) => makeFolder(resolve(folder)),
   list: (folder) => fs.readdirSync(folder),
   read(path, length) {
     try {
@@ -63,6 +58,21 @@ export const nodeFiles: Files = {
   },
   lock: lockFile,
 };
+
+/** One by one: with `recursive`, node calls a read-only file system a path that does not exist. */
+function makeFolder(folder: string): void {
+  if (isFolder(folder)) return;
+  const parent = dirname(folder);
+  makeFolder(parent);
+  try {
+    fs.mkdirSync(folder);
+  } catch (error) {
+    if (!isFolder(folder)) throw error; // another process was faster
+  }
+  syncFolderNow(parent);
+}
+
+const isFolder = (path: string): boolean => fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;
 
 function syncFolderNow(folder: string): void {
   const fd = fs.openSync(folder, 'r');

@@ -39,6 +39,8 @@ export class DiskJournal implements Journal {
   #closing: Promise<void> | null = null;
   #unlock: (() => void) | null = null;
   #failure: JournalFailedError | null = null;
+  /** True when a record was appended that no flush was asked for, and that will never be written. */
+  #isLossUntold = false;
   #storeId = '';
   #segment: Segment | null = null;
   #bytesSinceCheckpoint = 0;
@@ -79,18 +81,19 @@ export class DiskJournal implements Journal {
 
   append(record: Uint8Array): void {
     if (this.#state !== 'open') throw this.#notOpen();
-    if (!this.#failure) this.#appended.add(record);
+    if (this.#failure) this.#isLossUntold = true;
+    else this.#appended.add(record);
   }
 
   flush(): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(this.#notOpen());
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure) return this.#rejected(this.#failure);
     return this.#flush();
   }
 
   checkpoint(records: readonly Uint8Array[]): Promise<void> {
     if (this.#state !== 'open') return Promise.reject(this.#notOpen());
-    if (this.#failure) return Promise.reject(this.#failure);
+    if (this.#failure) return this.#rejected(this.#failure);
     // What waits for its flush, or an earlier checkpoint, is replaced by this one and needs no write of its own; who waits
     // for it waits for this one.
     const replaced = [...(this.#checkpoint?.done ?? []), ...(this.#flushDone ? [this.#flushDone] : [])];
@@ -279,6 +282,7 @@ export class DiskJournal implements Journal {
   /** P3, fault 45: final. After a failed fsync nobody knows what is on the disk; trying again would only seem to work. */
   #fail(failure: JournalFailedError): void {
     this.#failure = failure;
+    this.#isLossUntold = !this.#appended.isEmpty && !this.#flushDone;
     const waiting = [
       ...this.#underWay,
       ...(this.#checkpoint?.done ?? []),
@@ -291,6 +295,11 @@ export class DiskJournal implements Journal {
     for (const { reject } of waiting) reject(failure);
   }
 
+  #rejected(failure: JournalFailedError): Promise<never> {
+    this.#isLossUntold = false;
+    return Promise.reject(failure);
+  }
+
   // ---- closing
 
   async #close(): Promise<void> {
@@ -299,6 +308,7 @@ export class DiskJournal implements Journal {
     this.#state = 'closed';
     try {
       if (!this.#failure) await this.#flush();
+      else if (this.#isLossUntold) throw this.#failure;
     } finally {
       this.#release();
     }
