@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { PermissionError, type SynodError, type SynodErrorOptions, TimeoutError } from '@synod/protocol';
 import { type MasterEvent, parseEvent } from './events.ts';
 import { encodeJson, parseJson } from './json.ts';
@@ -5,8 +6,9 @@ import type { NatsConnectionLike } from './nats-connection.ts';
 import { EVENT_STREAM, EVENT_STREAM_SUBJECTS, eventStreamApi, parseSubject, patternOf } from './subjects.ts';
 
 export interface EventStreamOptions {
-  /** Longest wait for one answer of JetStream. Default 5000. */
+  /** Longest wait for JetStream, which has to find its own leader when servers and members start together. Default 15 000. */
   readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
 }
 
 /** Whether the history of events is kept. Whatever it is, events are published and elections go on. */
@@ -17,7 +19,10 @@ export interface EventStreamState {
 }
 
 const DAY_NS = 86_400e9;
-const DEFAULT_TIMEOUT_MS = 5_000;
+const DEFAULT_TIMEOUT_MS = 15_000;
+/** An unanswered request was lost, or met a server that does not know JetStream's leader yet: asked again. */
+const ATTEMPT_MS = 2_000;
+const PAUSE_MS = 200;
 
 const config = {
   name: EVENT_STREAM,
@@ -42,15 +47,18 @@ export async function ensureEventStream(
   const found = await ask(connection, 'INFO', {}, options);
   if (found.state === 'ok') return checked(found.data);
   if (found.state !== 'not-found' && found.state !== 'no-permission') return lacking(found);
-  // Replicas: a server that is alone, or a cluster too small, refuses three.
-  let made: Answer | undefined;
-  for (const replicas of connection.info?.cluster ? [3, 1] : [1]) {
-    made = await ask(connection, 'CREATE', { ...config, num_replicas: replicas }, options);
-    if (made.state === 'ok') return checked(made.data);
-    if (made.state !== 'failed') break;
-  }
-  return lacking(made as Lacking);
+  const made = connection.info?.cluster ? await create(connection, 3, options) : undefined;
+  if (made?.state === 'ok') return checked(made.data);
+  if (made && !TOO_FEW_SERVERS.has(made.errorCode)) return lacking(made);
+  const single = await create(connection, 1, options);
+  return single.state === 'ok' ? checked(single.data) : lacking(single);
 }
+
+/** No suitable peers; not enough resources; replicas need a cluster. */
+const TOO_FEW_SERVERS: ReadonlySet<number | undefined> = new Set([10005, 10023, 10074]);
+
+const create = (connection: NatsConnectionLike, replicas: number, options: EventStreamOptions): Promise<Answer> =>
+  ask(connection, 'CREATE', { ...config, num_replicas: replicas }, options);
 
 /**
  * Highest version of any event of the group in the stream: above it terms are new (I5). `null` when the stream holds none,
@@ -111,34 +119,63 @@ async function lastEventOf(
 }
 
 interface Lacking {
-  readonly state: 'not-found' | 'no-jetstream' | 'no-permission' | 'failed';
+  readonly state: 'not-found' | 'no-jetstream' | 'no-permission' | 'failed' | 'unanswered';
   readonly detail: string;
+  readonly errorCode?: number | undefined;
   readonly cause?: unknown;
 }
 type Answer = { readonly state: 'ok'; readonly data: unknown } | Lacking;
 
-/** JetStream's interface is JSON over requests: spoken plainly, it needs no client of either generation. */
+/** Asks until there is an answer, a refusal or no more time. */
 async function ask(
   connection: NatsConnectionLike,
   verb: 'INFO' | 'CREATE' | 'MSG.GET',
   body: unknown,
-  { timeoutMs = DEFAULT_TIMEOUT_MS }: EventStreamOptions,
+  { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: EventStreamOptions,
+): Promise<Answer> {
+  const endsAtMs = performance.now() + timeoutMs;
+  for (;;) {
+    const leftMs = Math.ceil(endsAtMs - performance.now());
+    const answer = await askOnce(connection, verb, body, Math.max(1, Math.min(ATTEMPT_MS, leftMs)));
+    const isLast = answer.state !== 'unanswered' || performance.now() + PAUSE_MS >= endsAtMs;
+    if (isLast || signal?.aborted || connection.isClosed()) return answer;
+    await delay(PAUSE_MS);
+  }
+}
+
+/** JetStream's interface is JSON over requests: spoken plainly, it needs no client of either generation. */
+async function askOnce(
+  connection: NatsConnectionLike,
+  verb: 'INFO' | 'CREATE' | 'MSG.GET',
+  body: unknown,
+  timeoutMs: number,
 ): Promise<Answer> {
   try {
     const message = await connection.request(eventStreamApi(verb), encodeJson(body), { timeout: timeoutMs });
-    const data = parseJson(message.data) as { error?: { code?: number; err_code?: number; description?: string } };
+    const data = parseJson(message.data) as {
+      error?: { code?: number; err_code?: number; description?: string };
+    } | null;
     if (data === null || typeof data !== 'object')
       return { state: 'failed', detail: 'JetStream answered no JSON object' };
     if (!data.error) return { state: 'ok', data };
     const { code, err_code: errorCode, description = 'an error' } = data.error;
-    const detail = `JetStream says: ${description} (${errorCode ?? code})`;
-    if (errorCode === NOT_ENABLED || errorCode === NOT_ENABLED_FOR_ACCOUNT) return { state: 'no-jetstream', detail };
-    return { state: code === 404 ? 'not-found' : 'failed', detail };
+    return {
+      state: stateOf(code, errorCode),
+      detail: `JetStream says: ${description} (${errorCode ?? code})`,
+      errorCode,
+    };
   } catch (error) {
     return refused(error);
   }
 }
 
+function stateOf(code: number | undefined, errorCode: number | undefined): Lacking['state'] {
+  if (errorCode === NOT_ENABLED || errorCode === NOT_ENABLED_FOR_ACCOUNT) return 'no-jetstream';
+  if (errorCode === TEMPORARILY_UNAVAILABLE) return 'unanswered';
+  return code === 404 ? 'not-found' : 'failed';
+}
+
+const TEMPORARILY_UNAVAILABLE = 10008;
 const NOT_ENABLED = 10076;
 const NOT_ENABLED_FOR_ACCOUNT = 10039;
 
@@ -146,7 +183,7 @@ const NOT_ENABLED_FOR_ACCOUNT = 10039;
 function refused(error: unknown): Lacking {
   for (let cause = error; cause instanceof Error; cause = cause.cause) {
     const { name, code } = cause as Error & { code?: unknown };
-    if (name === 'NoRespondersError' || code === '503') {
+    if (name === 'NoResponders' || code === '503') {
       return { state: 'no-jetstream', detail: 'No NATS server here has JetStream' };
     }
     if (name === 'PermissionViolationError' || code === 'PERMISSIONS_VIOLATION') {
@@ -154,7 +191,7 @@ function refused(error: unknown): Lacking {
     }
   }
   const detail = error instanceof Error ? error.message || error.name : String(error);
-  return { state: 'failed', detail: `JetStream did not answer: ${detail}`, cause: error };
+  return { state: 'unanswered', detail: `JetStream did not answer: ${detail}`, cause: error };
 }
 
 function checked(stream: unknown): EventStreamState {
@@ -167,7 +204,7 @@ function checked(stream: unknown): EventStreamState {
 }
 
 const lacking = ({ state, detail }: Lacking): EventStreamState => ({
-  state: state === 'not-found' ? 'failed' : state,
+  state: state === 'no-jetstream' || state === 'no-permission' ? state : 'failed',
   detail,
 });
 

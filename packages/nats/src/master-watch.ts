@@ -112,13 +112,16 @@ export async function watchMasterChanges(connection: NatsConnectionLike, options
   return { current: (name = election ?? 'group') => events.get(name), refresh, close, [Symbol.asyncDispose]: close };
 }
 
+/** Members are asked besides, so a slow JetStream must not hold the present back. */
+const STREAM_TIMEOUT_MS = 2_000;
+
 /** Without stream, permission or answer the members alone tell. */
 async function inStream(
   connection: NatsConnectionLike,
   group: string,
   election: string | undefined,
 ): Promise<MasterEvent[]> {
-  return lastEvents(connection, group, election ?? '*').catch(() => []);
+  return lastEvents(connection, group, election ?? '*', { timeoutMs: STREAM_TIMEOUT_MS }).catch(() => []);
 }
 
 async function atMembers(bus: Bus, election: string | undefined): Promise<MasterEvent[]> {

@@ -1,0 +1,49 @@
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net';
+
+/** A wire between one client and the server that a test can break and mend: what a client sees when a server dies. */
+export interface TcpLink {
+  readonly url: string;
+  /** Breaks every connection and takes no new one. */
+  cut(): Promise<void>;
+  mend(): Promise<void>;
+  close(): Promise<void>;
+}
+
+export async function tcpLink(target: { host: string; port: number }): Promise<TcpLink> {
+  const sockets = new Set<Socket>();
+  let server: Server | undefined;
+  const listen = async (port: number): Promise<number> => {
+    const made = createServer((inner) => {
+      const outer = connect(target.port, target.host);
+      for (const socket of [inner, outer]) {
+        sockets.add(socket);
+        socket.setNoDelay(true);
+        socket.on('close', () => {
+          sockets.delete(socket);
+          inner.destroy();
+          outer.destroy();
+        });
+        socket.on('error', () => {});
+      }
+      inner.pipe(outer).pipe(inner);
+    });
+    await new Promise<void>((resolve, reject) => made.once('error', reject).listen(port, '127.0.0.1', resolve));
+    server = made;
+    return (made.address() as AddressInfo).port;
+  };
+  const cut = async (): Promise<void> => {
+    const closing = server && new Promise((resolve) => server?.close(resolve));
+    server = undefined;
+    for (const socket of sockets) socket.destroy();
+    await closing;
+  };
+  const port = await listen(0);
+  return {
+    url: `nats://127.0.0.1:${port}`,
+    cut,
+    mend: async () => {
+      if (!server) await listen(port);
+    },
+    close: cut,
+  };
+}
