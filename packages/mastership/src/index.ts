@@ -19,7 +19,8 @@ export { type Applied, MasterFold, type MasterFoldOptions } from './fold/master-
 export type { MasterReader } from './fold/master-reader.ts';
 export { MasterView } from './fold/master-view.ts';
 export { type Claim, HolderClock, type HolderClockOptions, type Stamp } from './holder-clock.ts';
+export type { LeaseContext } from './lease/lease.context.ts';
 export { leaseMachine } from './lease/lease.machine.ts';
-export { type LeaseContext, type LeaseRules, leaseRules } from './lease/lease.rules.ts';
+export { type LeaseRules, leaseRules } from './lease/lease.rules.ts';
 export type { LeaseEmitted, LeaseEvent, LeaseInput, Licence, LostBy } from './lease/lease.types.ts';
-export { isMaster, licence, remainingMs } from './lease/licence.ts';
+export { deadlineOf, isMaster, licence, remainingMs } from './lease/licence.ts';
