@@ -41,7 +41,8 @@ export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES - 1024;
 const HEADER_BYTES = 4;
 
 /** What a command adds to a batch, bytes, no less. */
-export const commandBytes = (command: Command): number => command.body.byteLength + command.id.length + command.machine.length + 16;
+export const commandBytes = (command: Command): number =>
+  command.body.byteLength + command.id.length + command.machine.length + 16;
 
 /**
  * Frame of a batch: count of commands (u32, big endian), then the commands. The count stands outside the encoding, so that a

@@ -1,5 +1,5 @@
-import { Compile } from 'typebox/compile';
 import Type from 'typebox';
+import { Compile } from 'typebox/compile';
 import { type Message, messageSchemas } from './messages.ts';
 import { pack, unpack } from './msgpack.ts';
 import type { Incarnation } from './node-id.ts';
@@ -20,7 +20,9 @@ export interface Envelope {
 /** Why a payload was dropped: the label of a counter. */
 export type DropReason = 'malformed' | 'version' | 'unknown-kind' | 'invalid' | 'stranger' | 'too-large';
 
-export type Decoded = { readonly envelope: Envelope; readonly dropped?: never } | { readonly dropped: DropReason; readonly envelope?: never };
+export type Decoded =
+  | { readonly envelope: Envelope; readonly dropped?: never }
+  | { readonly dropped: DropReason; readonly envelope?: never };
 
 const head = Compile(
   Type.Object({
@@ -63,4 +65,3 @@ function isChecked(check: { Check(value: unknown): boolean }, value: unknown): b
     return false;
   }
 }
-

@@ -130,7 +130,10 @@ export class ConfigError extends SynodError {
   readonly problems: readonly string[];
 
   constructor(problems: readonly string[], options?: SynodErrorOptions) {
-    super(`${problems.length} problem${problems.length === 1 ? '' : 's'} in the options: ${problems.join('; ')}`, options);
+    super(
+      `${problems.length} problem${problems.length === 1 ? '' : 's'} in the options: ${problems.join('; ')}`,
+      options,
+    );
     this.problems = problems;
   }
 }

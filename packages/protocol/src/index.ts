@@ -1,9 +1,9 @@
 export { type Ballot, compareBallots, formatBallot, isSameBallot, MAX_ROUND, NO_BALLOT } from './ballot.ts';
 export {
   batchCount,
+  COMMAND_ID_PATTERN,
   type Command,
   type CommandId,
-  COMMAND_ID_PATTERN,
   commandBytes,
   commandId,
   decodeBatch,
@@ -21,7 +21,14 @@ export {
   DEFAULT_MAX_DRIFT_PPM,
   quorumSystemOf,
 } from './configuration.ts';
-export { type Decoded, decodeEnvelope, type DropReason, encodeEnvelope, type Envelope, WIRE_VERSION } from './envelope.ts';
+export {
+  type Decoded,
+  type DropReason,
+  decodeEnvelope,
+  type Envelope,
+  encodeEnvelope,
+  WIRE_VERSION,
+} from './envelope.ts';
 export {
   ClosedError,
   ConfigError,
@@ -98,4 +105,9 @@ export type { Journal, JournalContents, JournalOwner } from './ports/journal.ts'
 export { between, type Random } from './ports/random.ts';
 export type { StateMachine } from './ports/state-machine.ts';
 export { checkedQuorumSystem, majority, type QuorumSystem } from './quorum.ts';
-export { bytes as bytesSchema, count as countSchema, metadata as metadataSchema, name as nameSchema } from './schema-types.ts';
+export {
+  bytes as bytesSchema,
+  count as countSchema,
+  metadata as metadataSchema,
+  name as nameSchema,
+} from './schema-types.ts';

@@ -17,7 +17,12 @@ export interface QuorumSystem {
 export function majority(voters: Iterable<NodeId>): QuorumSystem {
   const all = new Set(voters);
   const isMajority = (set: ReadonlySet<NodeId>): boolean => 2 * countMembers(set, all) > all.size;
-  return checkedQuorumSystem({ name: 'majority', voters: all, isPrepareQuorum: isMajority, isAcceptQuorum: isMajority });
+  return checkedQuorumSystem({
+    name: 'majority',
+    voters: all,
+    isPrepareQuorum: isMajority,
+    isAcceptQuorum: isMajority,
+  });
 }
 
 /** The most voters for which all pairs of sets are tried: 2^9 sets, their complements, a few thousand calls. */

@@ -7,8 +7,15 @@ export type {
   RunWhileMasterOptions,
 } from './election/types.ts';
 export { type FormationRules, type FormationState, formationRules } from './group/formation.rules.ts';
-export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';
 export { groupMachine, type RoleMachines } from './group/group.machine.ts';
+export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';
 export { GROUP_ELECTION } from './group/group-node.ts';
 export { joinOver } from './join.ts';
-export { DEFAULT_LEASE_MS, type LoggerLike, type Membership, type NodeOptions, type NodePorts, nameProblems } from './options.ts';
+export {
+  DEFAULT_LEASE_MS,
+  type LoggerLike,
+  type Membership,
+  type NodeOptions,
+  type NodePorts,
+  nameProblems,
+} from './options.ts';

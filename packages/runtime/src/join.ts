@@ -1,5 +1,5 @@
-import { GroupNode } from './group/group-node.ts';
 import type { Group } from './group/group.ts';
+import { GroupNode } from './group/group-node.ts';
 import type { NodeOptions, NodePorts } from './options.ts';
 
 /**

@@ -10,9 +10,9 @@ import {
   NAME_PATTERN,
   type Random,
 } from '@synod/protocol';
-import type { Group } from './group/group.ts';
-import type { RoleMachines } from './group/group.machine.ts';
 import type { FormationRules } from './group/formation.rules.ts';
+import type { RoleMachines } from './group/group.machine.ts';
+import type { Group } from './group/group.ts';
 
 /** A logger in the shape of pino: an object, then a sentence. */
 export interface LoggerLike {
@@ -112,7 +112,8 @@ export function nameProblems(what: string, name: unknown): readonly string[] {
 function problemsOf(options: ResolvedOptions, node: string): readonly string[] {
   const problems: string[] = [];
   const demand = (condition: boolean, problem: string) => void (condition || problems.push(problem));
-  const isWhole = (value: number, low: number, high: number) => Number.isInteger(value) && value >= low && value <= high;
+  const isWhole = (value: number, low: number, high: number) =>
+    Number.isInteger(value) && value >= low && value <= high;
   const { leaseMs, maxDriftPpm, priority, firstPosition, metadata } = options;
   demand(
     isWhole(leaseMs, MIN_LEASE_MS, MAX_LEASE_MS),
@@ -123,7 +124,8 @@ function problemsOf(options: ResolvedOptions, node: string): readonly string[] {
   demand(isWhole(firstPosition, 1, 2 ** 52), `firstPosition is ${firstPosition}: a whole number from 1`);
   const entries = Object.entries(metadata);
   demand(
-    entries.length <= 64 && entries.every(([key, value]) => key.length <= 256 && typeof value === 'string' && value.length <= 4096),
+    entries.length <= 64 &&
+      entries.every(([key, value]) => key.length <= 256 && typeof value === 'string' && value.length <= 4096),
     'metadata: at most 64 entries of text, keys up to 256 and values up to 4096 characters',
   );
   if (options.membership.role === 'member') problems.push(...voterProblems(options.membership.voters, node));

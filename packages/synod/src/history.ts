@@ -20,7 +20,9 @@ export function recordHistory(group: Group, append: (line: HistoryLine) => void)
     const until = at + BigInt(Math.ceil(remainingMs * 1e6));
     append({ node: group.node, event, group: group.name, election, term, at_ns: String(at), until_ns: String(until) });
   };
-  group.addEventListener('elected', ({ detail }) => write('acquired', detail.election, detail.term, detail.remainingMs));
+  group.addEventListener('elected', ({ detail }) =>
+    write('acquired', detail.election, detail.term, detail.remainingMs),
+  );
   group.addEventListener('renewed', ({ detail }) => write('renewed', detail.election, detail.term, detail.remainingMs));
   group.addEventListener('lost', ({ detail }) => write('lost', detail.election, detail.term, 0));
 }

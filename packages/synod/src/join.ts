@@ -36,14 +36,17 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
   const { group: name, node: _node, membership, events = true, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
-  const bus = isBus(nats) ? nats : natsBus(nats, { group: name, node, onError: (error) => warn(options, error.message) });
+  const bus = isBus(nats)
+    ? nats
+    : natsBus(nats, { group: name, node, onError: (error) => warn(options, error.message) });
   const ports: NodePorts = {
     bus,
     clock: systemClock,
     random: systemRandom,
     process: { host: hostname(), pid: process.pid },
   };
-  if (connection) for (const advice of adviseConnection(connection, options.leaseMs ?? DEFAULT_LEASE_MS)) warn(options, advice);
+  if (connection)
+    for (const advice of adviseConnection(connection, options.leaseMs ?? DEFAULT_LEASE_MS)) warn(options, advice);
   try {
     const group = await joinOver(ports, {
       ...rest,
@@ -76,7 +79,9 @@ const withJournal = (membership: JoinOptions['membership']): Membership =>
 
 function journalProblems(membership: JoinOptions['membership'] | undefined): readonly string[] {
   if (membership?.role !== 'member') {
-    return membership?.role === 'observer' ? [] : ['membership: say { role: "member", voters, journal } or { role: "observer" }'];
+    return membership?.role === 'observer'
+      ? []
+      : ['membership: say { role: "member", voters, journal } or { role: "observer" }'];
   }
   const { journal } = membership;
   const isGiven = typeof journal === 'string' ? journal.length > 0 : typeof journal === 'object' && journal !== null;

@@ -1,6 +1,6 @@
+import { randomBytes } from 'node:crypto';
 import { uptime } from 'node:os';
 import type { Clock, Random } from '@synod/protocol';
-import { randomBytes } from 'node:crypto';
 
 /** The clocks of this machine. Timers keep no process alive that has nothing else to do: the connection does that. */
 export const systemClock: Clock = {

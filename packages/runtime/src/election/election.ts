@@ -103,7 +103,12 @@ export class GroupElection implements Election, Holder {
       timeoutMs === undefined
         ? undefined
         : clock.setTimeout(
-            () => reject(new TimeoutError(`not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`)),
+            () =>
+              reject(
+                new TimeoutError(
+                  `not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`,
+                ),
+              ),
             timeoutMs,
           );
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -169,7 +174,11 @@ export class GroupElection implements Election, Holder {
     let timer: unknown;
     const onLost = () => {
       timer = clock.setTimeout(() => {
-        onError(new TimeoutError(`work of "${this.name}" with term ${mastership.term} still runs ${graceMs} ms after its mastership ended`));
+        onError(
+          new TimeoutError(
+            `work of "${this.name}" with term ${mastership.term} still runs ${graceMs} ms after its mastership ended`,
+          ),
+        );
       }, graceMs);
     };
     mastership.signal.addEventListener('abort', onLost, { once: true });
@@ -277,4 +286,5 @@ export class GroupElection implements Election, Holder {
 /** The work stopped because it was told to: nothing to report. */
 const isAbortOf = (error: unknown, mastership: HeldMastership): boolean =>
   mastership.isOver &&
-  (error === mastership.signal.reason || (error instanceof Error && (error.name === 'AbortError' || error.name === 'MastershipLostError')));
+  (error === mastership.signal.reason ||
+    (error instanceof Error && (error.name === 'AbortError' || error.name === 'MastershipLostError')));

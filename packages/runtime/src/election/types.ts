@@ -75,7 +75,10 @@ export interface Election {
    * Runs `work` whenever this process is master, never twice at once. Work that returns while it is master resigns and ends
    * this. After a loss its signal aborts; when it has settled, this process asks again.
    */
-  runWhileMaster(work: (mastership: Mastership) => Promise<void> | void, options?: RunWhileMasterOptions): Promise<void>;
+  runWhileMaster(
+    work: (mastership: Mastership) => Promise<void> | void,
+    options?: RunWhileMasterOptions,
+  ): Promise<void>;
   /** Resolves when this process is master. @throws TimeoutError, ClosedError, or the signal's reason. */
   campaign(options?: CampaignOptions): Promise<Mastership>;
   /** The present first, then each change, newest wins; `current: null` when nobody is master. */

@@ -8,7 +8,15 @@ const voters = ['a', 'b', 'c'];
 const fresh = (self: NodeId, storeId = `${self}1`, overrides: Partial<FormationState> = {}): FormationState => ({
   self,
   storeId,
-  wished: { group: 'g', epoch: 0, voters, quorum: 'majority', maxDriftPpm: 10_000, guardDivisor: 100, firstPosition: 1 },
+  wished: {
+    group: 'g',
+    epoch: 0,
+    voters,
+    quorum: 'majority',
+    maxDriftPpm: 10_000,
+    guardDivisor: 100,
+    firstPosition: 1,
+  },
   livedThrough: 0,
   isDamaged: false,
   kept: null,
@@ -26,7 +34,12 @@ const configuration = (stores: Record<string, string>): Configuration => ({
 
 const ofA = configuration({ a: 'a1', b: 'b1', c: 'c1' });
 
-const says = (from: NodeId, storeId: string, kept: Configuration | null = null, isFormed = false): Formation & { from: NodeId } => ({
+const says = (
+  from: NodeId,
+  storeId: string,
+  kept: Configuration | null = null,
+  isFormed = false,
+): Formation & { from: NodeId } => ({
   type: 'formation',
   from,
   storeId,
@@ -36,7 +49,11 @@ const says = (from: NodeId, storeId: string, kept: Configuration | null = null, 
 });
 
 const hearAll = (state: FormationState, ...messages: (Formation & { from: NodeId })[]): FormationStep =>
-  messages.reduce<FormationStep>((step, message) => formationRules.hear(step.state, message), { state, records: [], announce: false });
+  messages.reduce<FormationStep>((step, message) => formationRules.hear(step.state, message), {
+    state,
+    records: [],
+    announce: false,
+  });
 
 describe('I5, formation has two steps', () => {
   it('a store that knows all storeIds keeps that configuration, and says so', () => {
@@ -122,9 +139,19 @@ describe('I5, formation has two steps', () => {
   it('however messages are ordered, repeated and lost and whoever is wiped: no two formed configurations', () => {
     const events = fc.array(
       fc.oneof(
-        { weight: 8, arbitrary: fc.record({ kind: fc.constant('say' as const), from: fc.constantFrom(...voters), to: fc.constantFrom(...voters) }) },
+        {
+          weight: 8,
+          arbitrary: fc.record({
+            kind: fc.constant('say' as const),
+            from: fc.constantFrom(...voters),
+            to: fc.constantFrom(...voters),
+          }),
+        },
         { weight: 1, arbitrary: fc.record({ kind: fc.constant('wipe' as const), node: fc.constantFrom(...voters) }) },
-        { weight: 1, arbitrary: fc.record({ kind: fc.constant('restart' as const), node: fc.constantFrom(...voters) }) },
+        {
+          weight: 1,
+          arbitrary: fc.record({ kind: fc.constant('restart' as const), node: fc.constantFrom(...voters) }),
+        },
       ),
       { maxLength: 120 },
     );

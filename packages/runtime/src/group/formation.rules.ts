@@ -87,7 +87,8 @@ function advance(state: FormationState, announced: boolean): FormationStep {
   }
   const conflict = conflictOf(state, state.kept);
   if (conflict) return { state: { ...state, conflict }, records: [], announce: announced };
-  if (waitsFor(state).length > 0 && !isFormedElsewhere(state)) return { state: { ...state, conflict: null }, records: [], announce: announced };
+  if (waitsFor(state).length > 0 && !isFormedElsewhere(state))
+    return { state: { ...state, conflict: null }, records: [], announce: announced };
   return { state: { ...state, conflict: null, isFormed: true }, records: [{ type: 'formed' }], announce: true };
 }
 

@@ -1,18 +1,388 @@
+import { ConfigError, NodeIdInUseError } from '@synod/protocol';
+import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
+import { joinOver } from '../join.ts';
 import { TestWorld } from '../testing/test-world.ts';
 
-describe('a group over ports in memory', () => {
-  let world = new TestWorld();
-  afterEach(() => world.close());
+let world = new TestWorld();
+afterEach(() => world.close());
 
-  it('forms, elects one master, keeps it', async () => {
-    world = new TestWorld();
-    await world.start();
-    for (const node of world.voters) world.campaign(node);
-    await world.untilMaster();
-    const [master] = world.masters();
-    await world.advance(10 * world.leaseMs);
+async function elected(
+  options: ConstructorParameters<typeof TestWorld>[0] = {},
+): Promise<{ master: string; others: string[] }> {
+  world = new TestWorld(options);
+  await world.start();
+  for (const node of world.voters) world.campaign(node);
+  await world.untilMaster();
+  const [master] = world.masters() as [string];
+  return { master, others: world.voters.filter((node) => node !== master) };
+}
+
+describe('one master', () => {
+  it('three nodes form, elect one master, keep it', async () => {
+    const { master } = await elected();
+    await world.advance(20 * world.leaseMs);
     expect(world.masters()).toEqual([master]);
     expect(world.held).toHaveLength(1);
+    for (const node of world.voters) expect(world.node(node).election().master?.node).toBe(master);
+  });
+
+  it.each([1, 2, 5])('a group of %i works', async (size) => {
+    const { master } = await elected({ voters: ['a', 'b', 'c', 'd', 'e'].slice(0, size) });
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toEqual([master]);
+  });
+
+  it('a dead master is replaced within 1.1 leases; terms grow (S1)', async () => {
+    const { master } = await elected();
+    await world.advance(2 * world.leaseMs);
+    world.crash(master);
+    const tookMs = await world.untilMaster();
+    expect(tookMs).toBeLessThan(1.1 * world.leaseMs + 20);
+    const [first, second] = world.held;
+    expect(second?.term).toBeGreaterThan(first?.term ?? Number.NaN);
+  });
+
+  it('a dead leader who is not master does not end the mastership', async () => {
+    const { master, others } = await elected();
+    for (const other of others) {
+      world.crash(other);
+      await world.advance(2 * world.leaseMs);
+      expect(world.masters()).toEqual([master]);
+      const back = world.launch(other);
+      await world.until(() => world.status(other).state === 'voter', world.leaseMs);
+      await back.started;
+      await world.advance(world.leaseMs);
+    }
+    expect(world.held).toHaveLength(1);
+  });
+
+  it('without a majority nobody is master, and it says how many it hears', async () => {
+    const { master, others } = await elected();
+    for (const other of others) world.crash(other);
+    await world.until(() => world.masters().length === 0, 2 * world.leaseMs);
+    await world.advance(2 * world.leaseMs);
+    expect(world.held[0]?.lostBy).toBe('expired');
+    expect(world.status(master).hasQuorum).toBe(false);
+    for (const other of others) world.launch(other);
+    await world.untilMaster();
+  });
+});
+
+describe('restart', () => {
+  it('T3: replaying its own BeMaster gives a restarted master nothing; it waits like any other', async () => {
+    const { master } = await elected({ voters: ['a'] });
+    await world.advance(world.leaseMs);
+    world.crash(master);
+    const crashedAtMs = world.clock.now();
+    const { started } = world.launch(master);
+    await world.until(() => world.status(master).state === 'voter', world.leaseMs);
+    await started;
+    expect(world.status(master).position).toBeGreaterThan(0);
+    expect(world.masters()).toEqual([]);
+    world.campaign(master);
+    await world.untilMaster();
+    expect(world.clock.now() - crashedAtMs).toBeGreaterThan(1.01 * world.leaseMs);
+  });
+
+  it('what was applied before is there again, and one term has one master for ever (S1)', async () => {
+    const { master } = await elected();
+    await world.advance(3 * world.leaseMs);
+    for (const node of world.voters) world.crash(node);
+    for (const node of world.voters) world.launch(node);
+    await world.until(() => world.voters.every((node) => world.status(node).state === 'voter'), 2 * world.leaseMs);
+    await world.advance(world.leaseMs / 2);
+    for (const node of world.voters) expect(world.node(node).election().master?.node).toBe(master);
+    for (const node of world.voters) world.campaign(node);
+    await world.untilMaster();
+    const terms = world.held.map(({ term }) => term);
+    expect(new Set(terms).size).toBe(terms.length);
+  });
+
+  it('P6: a checkpoint replaces the journal and a restart goes on from it', async () => {
+    const { master, others } = await elected();
+    await world.advance(3 * world.leaseMs);
+    for (const node of world.voters) void world.node(node).checkpoint();
+    await world.advance(10);
+    const [other] = others as [string];
+    expect(world.status(other).journal?.checkpoints).toBe(1);
+    world.crash(other);
+    await world.advance(world.leaseMs);
+    world.launch(other);
+    await world.until(() => world.status(other).state === 'voter', world.leaseMs);
+    await world.advance(world.leaseMs / 2);
+    expect(world.status(other).learnedThrough).toBe(world.status(master).learnedThrough);
+  });
+
+  it('B2, P2: a node far behind what the others have trimmed fetches a snapshot, proposes nothing there, and can be master', async () => {
+    const { master, others } = await elected();
+    const [late, other] = others as [string, string];
+    world.crash(late);
+    await world.advance(5 * world.leaseMs);
+    for (const node of [master, other]) void world.node(node).checkpoint();
+    await world.advance(10);
+    const before = world.status(master).learnedThrough;
+    world.crash(master);
+    world.launch(late);
+    await world.until(() => world.status(late).state === 'voter', world.leaseMs);
+    world.campaign(late);
+    world.crash(other);
+    world.launch(other);
+    await world.until(() => world.masters().includes(late), 6 * world.leaseMs);
+    expect(world.status(late).learnedThrough).toBeGreaterThan(before);
+    expect(world.held.at(-1)?.term).toBeGreaterThan(world.held[0]?.term ?? Number.NaN);
+  });
+});
+
+describe('resign', () => {
+  it('hands over within a few messages, and the old term never comes back', async () => {
+    const { master } = await elected();
+    const mastership = world.node(master).election() as unknown as {
+      current: { resign(): Promise<void>; term: number };
+    };
+    void mastership.current.resign();
+    expect(world.masters()).toEqual([]);
+    const tookMs = await world.untilMaster();
+    expect(tookMs).toBeLessThan(20);
+    expect(world.masters()).not.toEqual([master]);
+  });
+
+  it('close() resigns: the next master need not wait for the lease', async () => {
+    const { master } = await elected();
+    void world.node(master).close();
+    const tookMs = await world.untilMaster(master);
+    expect(tookMs).toBeLessThan(50);
+  });
+});
+
+describe('identity', () => {
+  it('I1: a second process of one node id is refused with host, pid and start of the first', async () => {
+    await elected();
+    const { started } = world.launch('a', {
+      membership: { role: 'member', voters: world.voters, journal: new MemoryJournal(new MemoryDisk()) },
+    });
+    await world.advance(100);
+    await expect(started).rejects.toBeInstanceOf(NodeIdInUseError);
+    await expect(started).rejects.toThrow(/pid \d+ on test/);
+  });
+
+  it('I2: a wiped voter that is asked to vote stays silent and learns', async () => {
+    const { others } = await elected();
+    const [wiped, other] = others as [string, string];
+    world.crash(wiped);
+    world.disks.get(wiped)?.wipe();
+    world.launch(wiped);
+    await world.until(() => world.status(wiped).state === 'follower', 2 * world.leaseMs);
+    await world.advance(2 * world.leaseMs);
+    expect(world.status(wiped).learnedThrough).toBeGreaterThan(0);
+    // Two of three stores are left: without one of them nothing is decided, whatever the wiped one could say.
+    world.crash(other);
+    await world.until(() => world.masters().length === 0, 2 * world.leaseMs);
+    await world.advance(4 * world.leaseMs);
+    expect(world.masters()).toEqual([]);
+  });
+
+  it('I2: a folder that was rolled back is found by its peers and not counted', async () => {
+    const { master, others } = await elected();
+    const [back, other] = others as [string, string];
+    const disk = world.disks.get(back) as MemoryDisk;
+    const image = disk.image;
+    for (let i = 0; i < 2; i++) {
+      world.crash(back);
+      world.launch(back);
+      await world.until(() => world.status(back).state === 'voter', world.leaseMs);
+      await world.advance(world.leaseMs);
+    }
+    world.crash(back);
+    disk.restore(image);
+    world.launch(back);
+    await world.until(() => world.status(back).state === 'voter', world.leaseMs);
+    world.crash(other);
+    await world.until(() => world.masters().length === 0, 3 * world.leaseMs);
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toEqual([]);
+    expect(world.status(master).dropped['stale-store']).toBeGreaterThan(0);
+  });
+
+  it("I3: a stranger's configuration is dropped, counted and shown", async () => {
+    const { master } = await elected();
+    const stranger = world.launch('x', {
+      membership: { role: 'member', voters: ['x'], journal: new MemoryJournal(new MemoryDisk()) },
+    });
+    await world.until(() => world.status('x').state === 'voter', world.leaseMs);
+    await stranger.started;
+    world.campaign('x');
+    await world.advance(100);
+    expect(world.status(master).dropped['stranger']).toBeGreaterThan(0);
+    expect(world.lines.some((line) => line.includes('dropped a message of x: stranger'))).toBe(true);
+    expect(world.node(master).election().isMaster()).toBe(true);
+    world.crash('x');
+  });
+
+  it('P5: a damaged journal serves as learner only and says so', async () => {
+    const { others } = await elected();
+    const [damaged] = others as [string];
+    await world.advance(world.leaseMs);
+    world.crash(damaged);
+    world.disks.get(damaged)?.damage(3);
+    world.launch(damaged);
+    await world.until(() => world.status(damaged).state === 'follower', 2 * world.leaseMs);
+    await world.advance(world.leaseMs);
+    expect(world.lines.some((line) => line.includes('damaged'))).toBe(true);
+    expect(world.status(damaged).learnedThrough).toBeGreaterThan(0);
+  });
+});
+
+describe('formation', () => {
+  it('says whom it waits for, and honours its signal', async () => {
+    world = new TestWorld();
+    const abort = new AbortController();
+    const { started } = world.launch('a', { signal: abort.signal });
+    await world.advance(100);
+    expect(world.lines.some((line) => line.includes('waits for b, c'))).toBe(true);
+    abort.abort(new Error('enough'));
+    await expect(started).rejects.toThrow('enough');
+  });
+
+  it('says which options are wrong, all at once', async () => {
+    world = new TestWorld();
+    const ports = {
+      bus: world.network.bus('a'),
+      clock: world.clock,
+      random: world.random,
+      process: { host: 'h', pid: 1 },
+    };
+    const journal = new MemoryJournal(new MemoryDisk());
+    const joining = joinOver(ports, {
+      membership: { role: 'member', voters: ['b', 'b', 'all'], journal },
+      leaseMs: 50,
+      priority: 101,
+    });
+    const error = await joining.catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).problems).toHaveLength(5);
+  });
+});
+
+describe('network', () => {
+  it('NATS down at start: join waits, says so, honours its signal', async () => {
+    world = new TestWorld({ voters: ['a'] });
+    world.network.bus('a');
+    world.network.disconnect('a');
+    const { started } = world.launch('a');
+    await world.advance(500);
+    expect(world.lines.some((line) => line.includes('waiting for a connection'))).toBe(true);
+    world.network.reconnect('a');
+    await world.until(() => world.status('a').state === 'voter', world.leaseMs);
+    await started;
+    const abort = new AbortController();
+    world.network.bus('b');
+    world.network.disconnect('b');
+    const second = world.launch('b', { signal: abort.signal, membership: { role: 'observer' } });
+    await world.advance(50);
+    abort.abort(new Error('enough'));
+    await expect(second.started).rejects.toThrow('enough');
+  });
+
+  it('reconnect after a long outage of everything: nobody is master after a lease, then one', async () => {
+    await elected();
+    for (const node of world.voters) world.network.disconnect(node);
+    await world.until(() => world.masters().length === 0, 2 * world.leaseMs);
+    await world.advance(20 * world.leaseMs);
+    expect(world.masters()).toEqual([]);
+    for (const node of world.voters) world.network.reconnect(node);
+    await world.untilMaster();
+    await world.advance(5 * world.leaseMs);
+    expect(world.masters()).toHaveLength(1);
+  });
+
+  it("the seed's node C: cut off during two renewals, it asks with a stale version and gets nothing but the news", async () => {
+    const { master, others } = await elected();
+    const [c] = others as [string];
+    world.network.partition(
+      [c],
+      world.voters.filter((node) => node !== c),
+    );
+    await world.advance(1.5 * world.leaseMs);
+    world.network.heal();
+    await world.advance(world.leaseMs);
+    expect(world.masters()).toEqual([master]);
+    expect(world.node(c).election().master?.node).toBe(master);
+    expect(world.held).toHaveLength(1);
+  });
+
+  it('the master cut off from the others stops within its lease, before the next begins', async () => {
+    const { master, others } = await elected();
+    world.network.partition([master], others);
+    await world.untilMaster(master);
+    const [old, next] = world.held;
+    expect(old?.lostBy).toBe('expired');
+    expect(old?.untilMs).toBeLessThan(next?.fromMs ?? 0);
+    world.network.heal();
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toHaveLength(1);
+  });
+
+  it('fault 39: garbage and messages of another version are dropped and counted, nothing changes', async () => {
+    const { master, others } = await elected();
+    const [other] = others as [string];
+    const noise = world.network.bus('noise');
+    for (const role of ['acceptor', 'proposer', 'learner', 'identity', 'formation'] as const) {
+      for (const payload of [new Uint8Array(0), new Uint8Array(1000).fill(0xdf), new Uint8Array(1_000_000).fill(7)]) {
+        noise.publish({ role, to: other }, payload);
+        noise.publish({ role, to: 'all' }, payload);
+      }
+    }
+    await world.advance(2 * world.leaseMs);
+    expect(world.status(other).dropped['malformed']).toBeGreaterThan(0);
+    expect(world.masters()).toEqual([master]);
+  });
+});
+
+describe('clocks', () => {
+  it('T5: after a blocked event loop the first isMaster() is false, before any timer has run', async () => {
+    const { master } = await elected();
+    world.clock.stall(2 * world.leaseMs);
+    expect(world.node(master).election().isMaster()).toBe(false);
+  });
+
+  it('T9: a suspended machine is no master when it wakes', async () => {
+    const { master } = await elected();
+    world.clock.suspend(2 * world.leaseMs);
+    expect(world.node(master).election().isMaster()).toBe(false);
+  });
+});
+
+describe('journal', () => {
+  it('P3: a full disk stops the acceptor for good; the node gives up its mastership and leaves with a clear error', async () => {
+    const { master } = await elected();
+    world.disks.get(master)?.failNext('ENOSPC: no space left on device');
+    const closed = world.node(master).closed;
+    await world.until(() => world.status(master).state === 'failed', 2 * world.leaseMs);
+    expect((await closed)?.message).toContain('no space left');
+    expect(world.masters()).not.toContain(master);
+    await world.untilMaster(master);
+  });
+});
+
+describe('observer', () => {
+  it('hears who is master now, and of each change; it cannot be master', async () => {
+    const { master } = await elected();
+    const { started } = world.launch('o', { membership: { role: 'observer' } });
+    await world.until(() => world.status('o').state === 'observer', world.leaseMs);
+    await world.advance(world.leaseMs / 2);
+    await started;
+    const election = world.node('o').election();
+    expect(election.master?.node).toBe(master);
+    await expect(election.campaign()).rejects.toBeInstanceOf(ConfigError);
+    const seen: (string | null)[] = [];
+    void (async () => {
+      for await (const change of election.changes()) seen.push(change.current?.node ?? null);
+    })();
+    world.crash(master);
+    await world.untilMaster();
+    await world.advance(10);
+    expect(seen[0]).toBe(master);
+    expect(seen.at(-1)).toBe(world.masters()[0]);
   });
 });

@@ -4,20 +4,21 @@ import {
   ClosedError,
   ConfigError,
   type Configuration,
+  type ConsensusLog,
   configurationDigest,
   decodeRecord,
-  encodeEnvelope,
   EVERYBODY,
+  encodeEnvelope,
   FormationError,
   InternalError,
-  JournalFailedError,
   type JournalContents,
+  JournalFailedError,
   type JournalRecord,
   type MasterNews,
   type MasterRecord,
   type Message,
-  NodeIdInUseError,
   type NodeId,
+  NodeIdInUseError,
   type Session,
   type Subscription,
 } from '@synod/protocol';
@@ -26,14 +27,14 @@ import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election } from '../election/types.ts';
 import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
-import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
-import { Identity } from './identity.ts';
+import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
+import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
 import { Member } from './member.ts';
 import { Outbox } from './outbox.ts';
-import { RECIPIENT, realMachines, type Roles } from './roles.ts';
+import { RECIPIENT, type Roles, realMachines } from './roles.ts';
 
 /** The group's own election: it always exists, and only members are eligible for it. */
 export const GROUP_ELECTION = 'group';
@@ -195,6 +196,17 @@ export class GroupNode implements Group {
     await this.close();
   }
 
+  /** The log this node's masterships rest on. @throws InternalError before the node is a member. */
+  get log(): ConsensusLog {
+    if (!this.#member) throw new InternalError(`${this.node} has no log`);
+    return this.#member.log;
+  }
+
+  /** Writes a checkpoint now, whatever the journal's size (P6). */
+  async checkpoint(): Promise<void> {
+    await this.#member?.checkpointer.review(0);
+  }
+
   /** Stops without a word, as a crash does: for tests and simulations. */
   kill(): void {
     this.#isClosing = true;
@@ -256,7 +268,9 @@ export class GroupNode implements Group {
       for (const role of ['formation', 'acceptor', 'proposer'] as const) this.#mailbox.listen(role);
       this.#subscriptions.push(bus.onNoResponders(() => this.#guard(() => this.#member?.noResponders())));
     }
-    this.#subscriptions.push(bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))));
+    this.#subscriptions.push(
+      bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))),
+    );
     await bus.flush();
     const sentAtMs = clock.now();
     await bus.flush();
@@ -322,7 +336,14 @@ export class GroupNode implements Group {
   #assemble(formation: FormationState) {
     const { membership } = this.#options;
     const configuration = formation.isFormed ? formation.kept : formation.foreign;
-    if (membership.role !== 'member' || !configuration || !this.#contents || !this.#recovered || !this.#fold || !this.#outbox) {
+    if (
+      membership.role !== 'member' ||
+      !configuration ||
+      !this.#contents ||
+      !this.#recovered ||
+      !this.#fold ||
+      !this.#outbox
+    ) {
       throw new InternalError('a member without journal or configuration');
     }
     const isVoter = formation.isFormed && this.#contents.damage === null;
@@ -343,7 +364,10 @@ export class GroupNode implements Group {
       outbox: this.#outbox,
       send: (to, message) => this.#send(to, message),
       onLeading: (isLeading) =>
-        this.#options.logger.debug({ group: this.name, node: this.node }, isLeading ? 'leads the log' : 'leads the log no more'),
+        this.#options.logger.debug(
+          { group: this.name, node: this.node },
+          isLeading ? 'leads the log' : 'leads the log no more',
+        ),
       onAcquired: (term, version) => this.#acquired(term, version),
       onRenewed: (term, version) => {
         const remainingMs = this.#member?.remainingMs() ?? 0;
@@ -360,7 +384,11 @@ export class GroupNode implements Group {
 
   #entered(state: string): void {
     const next: NodeState =
-      state === 'claiming' ? 'joining' : state === 'watching' ? 'observer' : (state as 'forming' | 'voter' | 'follower' | 'left' | 'failed');
+      state === 'claiming'
+        ? 'joining'
+        : state === 'watching'
+          ? 'observer'
+          : (state as 'forming' | 'voter' | 'follower' | 'left' | 'failed');
     if (next === 'forming') this.#sayWhomItWaitsFor();
     if (next === this.#state) return;
     this.#state = next;
@@ -372,16 +400,21 @@ export class GroupNode implements Group {
     }
     if (next === 'observer') {
       this.#identity.settle();
-      void this.#askPresent().then(() => this.#ready.resolve(), (error) => this.#fail(asError(error)));
+      void this.#askPresent().then(
+        () => this.#ready.resolve(),
+        (error) => this.#fail(asError(error)),
+      );
     }
   }
 
   #begin(): void {
     if (!this.#root || !this.#member) return;
     const children = this.#root.getSnapshot().children as unknown as Roles;
-    for (const child of Object.values(children)) child.subscribe({ error: (error: unknown) => this.#fail(internal(error)) });
+    for (const child of Object.values(children))
+      child.subscribe({ error: (error: unknown) => this.#fail(internal(error)) });
     this.#member.begin(children);
-    if (this.#state === 'follower') this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
+    if (this.#state === 'follower')
+      this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     this.#watchHealth();
     this.#ready.resolve();
   }
@@ -390,8 +423,10 @@ export class GroupNode implements Group {
   #sayWhomItWaitsFor(): void {
     const formation = this.#root?.getSnapshot().context.formation;
     if (!formation || this.#options.membership.role !== 'member') return;
-    const waiting = formation.conflict ?? `waits for ${formationRules.waitsFor(formation).join(', ')} to form the group`;
-    if (waiting === this.#wasWaitingFor || (!formation.conflict && formationRules.waitsFor(formation).length === 0)) return;
+    const waiting =
+      formation.conflict ?? `waits for ${formationRules.waitsFor(formation).join(', ')} to form the group`;
+    if (waiting === this.#wasWaitingFor || (!formation.conflict && formationRules.waitsFor(formation).length === 0))
+      return;
     this.#wasWaitingFor = waiting;
     if (formation.conflict) {
       this.#warn({}, `group "${this.name}" cannot form: ${waiting}`);
@@ -447,7 +482,12 @@ export class GroupNode implements Group {
       this.#tell('record', change);
       const election = this.#election(next.election);
       election.changed();
-      this.#tell('change', { election: next.election, current: election.master, cause: next.cause, version: next.version });
+      this.#tell('change', {
+        election: next.election,
+        current: election.master,
+        cause: next.cause,
+        version: next.version,
+      });
     }
   }
 
@@ -505,7 +545,10 @@ export class GroupNode implements Group {
   }
 
   #candidate(): Candidate {
-    const lease = () => this.#member?.lease;
+    const lease = (): Roles['lease'] | null => {
+      const found = this.#member?.lease ?? null;
+      return found?.getSnapshot().status === 'active' ? found : null;
+    };
     return {
       isMaster: () => this.#member?.isMaster() ?? false,
       term: () => this.#member?.term() ?? null,
@@ -551,7 +594,10 @@ export class GroupNode implements Group {
   }
 
   #connectionChanged(isConnected: boolean): void {
-    this.#options.logger.warn({ group: this.name, node: this.node }, isConnected ? 'connected to NATS again' : 'connection to NATS lost');
+    this.#options.logger.warn(
+      { group: this.name, node: this.node },
+      isConnected ? 'connected to NATS again' : 'connection to NATS lost',
+    );
     if (!isConnected) return;
     this.#identity.claim();
     this.#member?.reconnected();
@@ -560,7 +606,8 @@ export class GroupNode implements Group {
 
   #send(to: NodeId | typeof EVERYBODY | 'append', message: Message): void {
     const { bus } = this.#ports;
-    if (to === this.node && message.type !== 'claim' && message.type !== 'claimed') return this.#mailbox.deliverHere(message);
+    if (to === this.node && message.type !== 'claim' && message.type !== 'claimed')
+      return this.#mailbox.deliverHere(message);
     const config = this.#configuration ? configurationDigest(this.#configuration) : '';
     const payload = encodeEnvelope({ config, incarnation: this.incarnation, message });
     const isRequest = message.type === 'append';
@@ -573,7 +620,9 @@ export class GroupNode implements Group {
     return {
       incarnation: this.incarnation,
       storeId,
-      isKnown: storeId !== null && (this.#configuration?.voters.some((voter) => voter.storeId === storeId) ?? this.#recovered?.isFormed ?? false),
+      isKnown:
+        storeId !== null &&
+        (this.#configuration?.voters.some((voter) => voter.storeId === storeId) ?? this.#recovered?.isFormed ?? false),
       host: process.host,
       pid: process.pid,
       startedAt: this.#startedAt,
@@ -594,14 +643,19 @@ export class GroupNode implements Group {
 
   #drop(reason: string, from: NodeId): void {
     this.#dropped[reason] = (this.#dropped[reason] ?? 0) + 1;
-    if (this.#dropped[reason] === 1) this.#warn({ reason, from }, `dropped a message of ${from}: ${reason} (further ones are counted)`);
+    if (this.#dropped[reason] === 1)
+      this.#warn({ reason, from }, `dropped a message of ${from}: ${reason} (further ones are counted)`);
   }
 
   #journalFailed(error: unknown): void {
     // P3: nothing is answered any more; the node gives up its masterships and leaves.
     const cause = asError(error);
     this.#guard(() => this.#member?.journalFailed(cause.message));
-    this.#fail(error instanceof JournalFailedError ? error : new JournalFailedError(`the journal of ${this.node} failed: ${cause.message}`, { cause }));
+    this.#fail(
+      error instanceof JournalFailedError
+        ? error
+        : new JournalFailedError(`the journal of ${this.node} failed: ${cause.message}`, { cause }),
+    );
   }
 
   #report(error: unknown): void {
@@ -647,8 +701,11 @@ export class GroupNode implements Group {
     for (const election of this.#elections.values()) election.current?.end('closed');
     lease.send({ type: 'stop', mode: 'resign' });
     const work = [...this.#elections.values()].map(async (election) => election.current?.settled());
-    void Promise.all(work).then(() => lease.send({ type: 'settled' }));
+    void Promise.all(work).then(() => {
+      if (lease.getSnapshot().status === 'active') lease.send({ type: 'settled' });
+    });
     await Promise.race([this.#stopped.promise, overdue]);
+    await Promise.race([this.#member?.drain(), overdue]);
     clock.clearTimeout(timer);
     // The last word of this node is on its way before its subscriptions end.
     await Promise.race([this.#ports.bus.flush().catch(() => {}), overdue]);
@@ -675,9 +732,12 @@ export class GroupNode implements Group {
 }
 
 const inUse = (node: NodeId, group: string, other: Life): NodeIdInUseError =>
-  new NodeIdInUseError(`node id "${node}" of group "${group}" is in use by pid ${other.pid} on ${other.host}, started ${other.startedAt}`, {
-    hint: 'Give this process another node id, or stop the other one',
-  });
+  new NodeIdInUseError(
+    `node id "${node}" of group "${group}" is in use by pid ${other.pid} on ${other.host}, started ${other.startedAt}`,
+    {
+      hint: 'Give this process another node id, or stop the other one',
+    },
+  );
 
 const asError = (reason: unknown): Error => (reason instanceof Error ? reason : new Error(String(reason)));
 

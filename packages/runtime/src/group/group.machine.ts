@@ -119,16 +119,26 @@ export const groupMachine = (roles: RoleMachines, rules: FormationRules = format
       voter: {
         entry: 'prepareRoles',
         invoke: [
-          { id: 'acceptor', src: 'acceptor', input: ({ context }: { context: GroupContext }) => context.roles?.acceptor },
+          {
+            id: 'acceptor',
+            src: 'acceptor',
+            input: ({ context }: { context: GroupContext }) => context.roles?.acceptor,
+          },
           { id: 'learner', src: 'learner', input: ({ context }: { context: GroupContext }) => context.roles?.learner },
-          { id: 'proposer', src: 'proposer', input: ({ context }: { context: GroupContext }) => context.roles?.proposer },
+          {
+            id: 'proposer',
+            src: 'proposer',
+            input: ({ context }: { context: GroupContext }) => context.roles?.proposer,
+          },
           { id: 'lease', src: 'lease', input: ({ context }: { context: GroupContext }) => context.roles?.lease },
         ],
       },
       /** A store outside the configuration, or a damaged one: it learns and serves what it learned, and never votes (I2, P5). */
       follower: {
         entry: 'prepareRoles',
-        invoke: [{ id: 'learner', src: 'learner', input: ({ context }: { context: GroupContext }) => context.roles?.learner }],
+        invoke: [
+          { id: 'learner', src: 'learner', input: ({ context }: { context: GroupContext }) => context.roles?.learner },
+        ],
       },
       /** No member: it hears of masters. */
       watching: {},

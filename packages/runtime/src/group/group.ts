@@ -4,9 +4,19 @@ import type { Election, MasterChange } from '../election/types.ts';
 /** Detail of each event of a {@link Group}. */
 export interface GroupEvents {
   /** This process became master. */
-  readonly elected: { readonly election: string; readonly term: number; readonly version: number; readonly remainingMs: number };
+  readonly elected: {
+    readonly election: string;
+    readonly term: number;
+    readonly version: number;
+    readonly remainingMs: number;
+  };
   /** This process's lease was extended; for histories. */
-  readonly renewed: { readonly election: string; readonly term: number; readonly version: number; readonly remainingMs: number };
+  readonly renewed: {
+    readonly election: string;
+    readonly term: number;
+    readonly version: number;
+    readonly remainingMs: number;
+  };
   /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
   readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };
   /** The master of an election changed, here or elsewhere. */
@@ -53,7 +63,12 @@ export interface GroupStatus {
   readonly sessions: readonly Session[];
   /** Messages dropped since the start, by reason. */
   readonly dropped: Readonly<Record<string, number>>;
-  readonly journal: { readonly storeId: string; readonly incarnations: number; readonly checkpoints: number; readonly tornBytes: number } | null;
+  readonly journal: {
+    readonly storeId: string;
+    readonly incarnations: number;
+    readonly checkpoints: number;
+    readonly tornBytes: number;
+  } | null;
 }
 
 export interface ListenerOptions {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { Identity } from './identity.ts';
 import { claimWaitMs, type Life, mustLeave } from './identity.rules.ts';
+import { Identity } from './identity.ts';
 
 const life = (incarnation: string, ageMs: number, isKnown = true): Life => ({
   incarnation,
@@ -15,7 +15,12 @@ const life = (incarnation: string, ageMs: number, isKnown = true): Life => ({
 const one = (own: Life) => {
   const said: string[] = [];
   const left: Life[] = [];
-  const identity = new Identity({ life: () => own, say: ({ type }) => said.push(type), leave: (other) => left.push(other), leaseMs: 1000 });
+  const identity = new Identity({
+    life: () => own,
+    say: ({ type }) => said.push(type),
+    leave: (other) => left.push(other),
+    leaseMs: 1000,
+  });
   return { identity, said, left };
 };
 

@@ -36,4 +36,3 @@ export class Identity {
     if (message.type === 'claim') this.#options.say({ type: 'claimed', ...own });
   }
 }
-

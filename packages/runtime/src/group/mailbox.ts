@@ -1,8 +1,8 @@
 import {
   type Address,
   type Bus,
-  decodeEnvelope,
   type DropReason,
+  decodeEnvelope,
   EVERYBODY,
   type Incarnation,
   type Message,

@@ -1,16 +1,24 @@
-import { decodeMasterCommand, type HolderClock, isMaster, licence, type MasterFold, remainingMs } from '@synod/mastership';
+import {
+  decodeMasterCommand,
+  type HolderClock,
+  isMaster,
+  type LeaseEvent,
+  licence,
+  type MasterFold,
+  remainingMs,
+} from '@synod/mastership';
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
 import {
   type Accept,
   type Append,
   type Ballot,
   type Command,
-  compareBallots,
   type Configuration,
+  compareBallots,
   decodeBatch,
+  EVERYBODY,
   encodeBatch,
   encodeRecord,
-  EVERYBODY,
   incarnationOf,
   type Journal,
   type JournalContents,
@@ -23,12 +31,12 @@ import {
   type Subscription,
   type Value,
 } from '@synod/protocol';
+import type { NodePorts, ResolvedOptions } from '../options.ts';
 import { Checkpointer } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import type { Roles } from './roles.ts';
-import type { NodePorts, ResolvedOptions } from '../options.ts';
 import { Voters } from './voters.ts';
 
 export interface MemberOptions {
@@ -178,7 +186,7 @@ export class Member {
     if (roles.lease) this.#hearLease(roles);
     this.#hearLearner(roles);
     this.log.observe({
-      seen: (id) => roles.lease?.send({ type: 'seen', id }),
+      seen: (id) => this.#tellLease({ type: 'seen', id }),
       chosen: (position, command) => {
         if (command?.machine === fold.name) fold.apply(position, command);
       },
@@ -186,10 +194,12 @@ export class Member {
     fold.onApplied(({ id, applied, reason, news }) => {
       if (news) {
         this.#news.push(news);
-        roles.lease?.send({ type: 'applied', news });
+        this.#tellLease({ type: 'applied', news });
       }
       if (incarnationOf(id) === this.#options.incarnation) {
-        roles.lease?.send(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
+        this.#tellLease(
+          reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason },
+        );
       }
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
@@ -288,7 +298,29 @@ export class Member {
 
   journalFailed(reason: string): void {
     this.#roles?.acceptor?.send({ type: 'journal.failed', reason });
-    this.#roles?.lease?.send({ type: 'journal.failed' });
+    this.#tellLease({ type: 'journal.failed' });
+  }
+
+  /**
+   * A leader that leaves takes no new commands (who asks hears at once that nobody responds) and finishes those it has, so
+   * that nobody waits for it; at most a quarter of a lease.
+   */
+  async drain(): Promise<void> {
+    if (!this.#isLeading) return;
+    const { ports, options } = this.#options;
+    const untilMs = ports.clock.now() + options.leaseMs / 4;
+    this.#appends?.close();
+    this.#appends = null;
+    // What was sent before the server knew is here after a round trip.
+    await ports.bus.flush().catch(() => {});
+    while (this.#isBusy() && ports.clock.now() < untilMs) {
+      await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, options.leaseMs / 200));
+    }
+  }
+
+  #isBusy(): boolean {
+    const { open, urgent, queue } = this.#roles?.proposer?.getSnapshot().context.state ?? {};
+    return (open?.size ?? 0) + (urgent?.length ?? 0) + (queue?.length ?? 0) > 0;
   }
 
   close(): void {
@@ -304,7 +336,8 @@ export class Member {
       this.#guard(() => {
         this.#options.outbox.add(bundle);
         const granted = bundle.replies.find(({ to, message }) => message.type === 'promise' && to !== this.#self);
-        if (granted?.message.type === 'promise') roles.proposer?.send({ type: 'granted', ballot: granted.message.ballot });
+        if (granted?.message.type === 'promise')
+          roles.proposer?.send({ type: 'granted', ballot: granted.message.ballot });
       }),
     );
   }
@@ -323,7 +356,7 @@ export class Member {
         this.#isLeading = true;
         this.#leader = { ballot, isSilent: false };
         this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
-        roles.lease.send({ type: 'leading', value: true });
+        this.#tellLease({ type: 'leading', value: true });
         this.log.leaderChanged();
         this.#news.push(this.#options.fold.everything());
         this.#tellNews();
@@ -337,14 +370,12 @@ export class Member {
         this.#isLeading = false;
         this.#appends?.close();
         this.#appends = null;
-        roles.lease.send({ type: 'leading', value: false });
+        this.#tellLease({ type: 'leading', value: false });
         this.log.leaderChanged();
         onLeading(false);
       }),
     );
-    proposer.on('behind', ({ through, from }) =>
-      this.#guard(() => learner.send({ type: 'behind', through, from })),
-    );
+    proposer.on('behind', ({ through, from }) => this.#guard(() => learner.send({ type: 'behind', through, from })));
   }
 
   #hearLearner(roles: Roles): void {
@@ -379,7 +410,7 @@ export class Member {
       const isBehind = snapshot.matches('behind');
       if (isBehind !== isCaughtUp) return;
       isCaughtUp = !isBehind;
-      roles.lease?.send({ type: 'caughtUp', value: isCaughtUp });
+      this.#tellLease({ type: 'caughtUp', value: isCaughtUp });
     });
   }
 
@@ -400,6 +431,12 @@ export class Member {
     lease.on('renewed', ({ term, version }) => this.#guard(() => onRenewed(term, version)));
     lease.on('lost', ({ term, lostBy }) => this.#guard(() => onLost(term, lostBy)));
     lease.on('stopped', () => this.#guard(onStopped));
+  }
+
+  /** A lease machine that has stopped hears nothing more. */
+  #tellLease(event: LeaseEvent): void {
+    const lease = this.#roles?.lease;
+    if (lease?.getSnapshot().status === 'active') lease.send(event);
   }
 
   /** A listener that throws does not stop its actor (limits.md): the node stops itself. */
@@ -486,8 +523,8 @@ export class Member {
     fold.restore(snapshot.bytes);
     this.log.restore(snapshot.position);
     // T2: a snapshot is a sight too.
-    for (const session of fold.view.sessions()) this.#roles?.lease?.send({ type: 'seen', id: session.setBy });
-    this.#roles?.lease?.send({ type: 'applied', news: fold.everything() });
+    for (const session of fold.view.sessions()) this.#tellLease({ type: 'seen', id: session.setBy });
+    this.#tellLease({ type: 'applied', news: fold.everything() });
   }
 
   /** Nodes outside the log hear from the leader what the fold changed. */

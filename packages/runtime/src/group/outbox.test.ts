@@ -4,7 +4,10 @@ import { describe, expect, it } from 'vitest';
 import { Outbox } from './outbox.ts';
 
 const record: JournalRecord = { type: 'promised', ballot: { round: 1, nodeId: 'a', incarnation: 'i' } };
-const reply = (slot: number) => ({ to: 'b', message: { type: 'chosen', slot, ballot: { round: 1, nodeId: 'a', incarnation: 'i' } } as Message });
+const reply = (slot: number) => ({
+  to: 'b',
+  message: { type: 'chosen', slot, ballot: { round: 1, nodeId: 'a', incarnation: 'i' } } as Message,
+});
 
 /** A journal whose flushes end when the test says so. */
 async function outbox() {

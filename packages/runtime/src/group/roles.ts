@@ -1,9 +1,5 @@
 import { leaseMachine } from '@synod/mastership';
-import {
-  acceptorMachine,
-  learnerMachine,
-  proposerMachine,
-} from '@synod/paxos';
+import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { MessageType, Role } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
 import type { RoleMachines } from './group.machine.ts';

@@ -43,7 +43,8 @@ export class TestWorld {
   launch(node: NodeId, options: Partial<NodeOptions> = {}): { node: GroupNode; started: Promise<void> } {
     const disk = this.disks.get(node) ?? new MemoryDisk();
     this.disks.set(node, disk);
-    const log = (_fields: object, message: string) => void this.lines.push(`${Math.round(this.clock.now())} ${node}: ${message}`);
+    const log = (_fields: object, message: string) =>
+      void this.lines.push(`${Math.round(this.clock.now())} ${node}: ${message}`);
     const instance = new GroupNode(
       {
         bus: this.network.bus(node),
@@ -77,7 +78,9 @@ export class TestWorld {
     const group = this.node(node);
     void group
       .election()
-      .runWhileMaster((mastership) => new Promise((resolve) => mastership.signal.addEventListener('abort', () => resolve())))
+      .runWhileMaster(
+        (mastership) => new Promise((resolve) => mastership.signal.addEventListener('abort', () => resolve())),
+      )
       .catch(() => {});
   }
 
@@ -112,7 +115,8 @@ export class TestWorld {
   async until(condition: () => boolean, withinMs: number): Promise<number> {
     const startMs = this.clock.now();
     while (!condition()) {
-      if (this.clock.now() - startMs > withinMs) throw new Error(`not within ${withinMs} ms\n${this.lines.slice(-40).join('\n')}`);
+      if (this.clock.now() - startMs > withinMs)
+        throw new Error(`not within ${withinMs} ms\n${this.lines.slice(-40).join('\n')}`);
       await this.clock.advanceAsync(1);
       if (this.masters().length > 1) throw new Error(`two masters: ${this.masters().join(', ')}`);
     }
