@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PermissionError, type SynodError, type SynodErrorOptions, TimeoutError } from '@synod/protocol';
-import { type MasterEvent, parseEvent } from './events.ts';
+import { type MasterEvent, parseEvent, sourceOf } from './events.ts';
 import { encodeJson, parseJson } from './json.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { EVENT_STREAM, EVENT_STREAM_SUBJECTS, eventStreamApi, parseSubject, patternOf } from './subjects.ts';
@@ -98,7 +98,7 @@ export async function lastEvents(
   for (const batch of batchesOf(Object.keys(subjects), 32)) {
     const events = await Promise.all(batch.map((subject) => lastEventOf(connection, subject, options)));
     for (const event of events) {
-      if (!event || event.data.group !== group) continue;
+      if (!event) continue;
       const known = newest.get(event.data.election);
       if (!known || known.data.version <= event.data.version) newest.set(event.data.election, event);
     }
@@ -113,9 +113,11 @@ async function lastEventOf(
 ): Promise<MasterEvent | null> {
   const answer = await ask(connection, 'MSG.GET', { last_by_subj: subject }, options);
   if (answer.state === 'not-found') return null; // Aged out meanwhile.
-  if (answer.state !== 'ok') throw unanswered(answer, parseSubject(subject)?.group ?? '');
+  const { group = '', from = '' } = parseSubject(subject) ?? {};
+  if (answer.state !== 'ok') throw unanswered(answer, group);
   const { data } = (answer.data as { message?: { data?: unknown } }).message ?? {};
-  return typeof data === 'string' ? parseEvent(Buffer.from(data, 'base64')) : null;
+  const event = typeof data === 'string' ? parseEvent(Buffer.from(data, 'base64')) : null;
+  return event?.source === sourceOf(group, from) ? event : null;
 }
 
 interface Lacking {

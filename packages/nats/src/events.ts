@@ -134,9 +134,12 @@ export function parseEvent(payload: Uint8Array): MasterEvent | null {
   if (!eventCheck.Check(event)) return null;
   const { id, type, subject, source, data } = event;
   const isConsistent =
-    subject === data.election && id === eventId(nameOf(type), data) && source.startsWith(`synod://${data.group}/`);
+    subject === data.election && id === eventId(nameOf(type), data) && source.startsWith(sourceOf(data.group, ''));
   return isConsistent ? event : null;
 }
+
+/** Who tells an event. What a message says of it must agree with its subject, which NATS pins (I4). */
+export const sourceOf = (group: string, node: NodeId): string => `synod://${group}/${node}`;
 
 type EventName = 'elected' | 'resigned' | 'expired' | 'transferred';
 
@@ -154,7 +157,7 @@ function endOrBeginning(isHeld: boolean, cause: Cause): EventName {
 const eventOf = (name: EventName, data: ElectionState, node: NodeId, timeMs: number): MasterEvent => ({
   specversion: '1.0',
   type: `synod.master.${name}.v1`,
-  source: `synod://${data.group}/${node}`,
+  source: sourceOf(data.group, node),
   subject: data.election,
   id: eventId(name, data),
   time: new Date(timeMs).toISOString(),

@@ -1,6 +1,6 @@
 import { type Bus, isName, type NodeId, type Subscription } from '@synod/protocol';
 import { lastEvents } from './event-stream.ts';
-import { eventOfState, type MasterEvent, type MasterEventType, parseEvent } from './events.ts';
+import { eventOfState, type MasterEvent, type MasterEventType, parseEvent, sourceOf } from './events.ts';
 import { natsBus } from './nats-bus.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { askWhois } from './whois.ts';
@@ -92,8 +92,7 @@ export async function watchMasterChanges(connection: NatsConnectionLike, options
   const subscriptions: Subscription[] = [
     bus.subscribe({ role: 'event', to: election ?? '*' }, (payload, from) => {
       const event = parseEvent(payload);
-      // The subject names the sender, and NATS pins it; an event that says otherwise is nobody's (I4).
-      if (event?.source === `synod://${group}/${from}`) tell(event);
+      if (event?.source === sourceOf(group, from)) tell(event);
     }),
     bus.onConnection((isConnected) => {
       if (isConnected) void refresh();

@@ -221,7 +221,7 @@ class NatsBus implements Bus {
     const { isConnected } = this;
     if (isConnected === this.#wasConnected) return;
     this.#wasConnected = isConnected;
-    for (const listener of this.#connectionListeners) this.#guard(() => listener(isConnected));
+    for (const listener of [...this.#connectionListeners]) this.#guard(() => listener(isConnected));
   }
 
   #send(subject: string, payload: Uint8Array, options: NatsPublishOptions): boolean {
@@ -259,7 +259,10 @@ class NatsBus implements Bus {
           // An error is a refused subscription; the status tells it with its subject.
           if (error) return;
           // A throw would end the client's reader, and with it the whole connection.
-          for (const handler of channel.handlers) this.#guard(() => handler(message));
+          // A copy: a handler may subscribe anew here, and would then hear this message again, without end.
+          for (const handler of [...channel.handlers]) {
+            if (channel.handlers.has(handler)) this.#guard(() => handler(message));
+          }
         },
       });
     } catch (error) {
@@ -294,7 +297,7 @@ class NatsBus implements Bus {
   }
 
   #tellNoResponders(address: Address): void {
-    for (const listener of this.#noResponders) this.#guard(() => listener(address));
+    for (const listener of [...this.#noResponders]) this.#guard(() => listener(address));
   }
 
   #remember(reply: string): void {

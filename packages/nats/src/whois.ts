@@ -37,6 +37,8 @@ export interface Whois {
   readonly elections: ReadonlyMap<string, ElectionState>;
   /** Members that answered. */
   readonly nodes: readonly string[];
+  /** What each of them said, in the order in which the answers came. */
+  readonly answers: readonly WhoisAnswer[];
   /** True when a majority of voters answered. Even then a newer state may be chosen that none of them has applied. */
   readonly isMajority: boolean;
 }
@@ -92,7 +94,7 @@ export async function askWhois(bus: Bus, options: AskWhoisOptions = {}): Promise
     const known = elections.get(state.election);
     if (!known || known.version < state.version) elections.set(state.election, state);
   }
-  return { elections, nodes: [...nodesOf(answers)], isMajority: hasMajority(answers) };
+  return { elections, nodes: [...nodesOf(answers)], answers, isMajority: hasMajority(answers) };
 }
 
 const nodesOf = (answers: readonly WhoisAnswer[]): Set<string> => new Set(answers.map(({ node }) => node));

@@ -60,11 +60,11 @@ export interface Bus {
   respond(address: Address, handler: RequestHandler): Subscription;
   /** Sends a public request; any number of answers may come until the subscription is closed. */
   request(to: Address, payload: Uint8Array, onAnswer: (payload: Uint8Array) => void): Subscription;
-  /** Somebody asked with `expectResponder` and nobody subscribes there. */
+  /** This node asked with `expectResponder`, or by a public request, and nobody subscribes there. */
   onNoResponders(listener: (address: Address) => void): Subscription;
   /** Called at each change of {@link isConnected}. */
   onConnection(listener: (isConnected: boolean) => void): Subscription;
-  /** Resolves when the server has processed all that was sent before: the subscriptions are in force. */
+  /** Resolves when the server has processed all that was sent before: the subscriptions are in force. Rejects if it cannot. */
   flush(): Promise<void>;
   /** Ends every subscription made here. The connection under it stays its owner's. */
   close(): Promise<void>;

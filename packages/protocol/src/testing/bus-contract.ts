@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { InvariantError } from '../invariant.ts';
 import type { NodeId } from '../node-id.ts';
 import type { Address, Bus } from '../ports/bus.ts';
 
@@ -231,6 +232,35 @@ export function busContract(name: string, makeHarness: () => Promise<BusHarness>
       await until(() => expect(second).toEqual(['n1:a', 'n1:b']));
       expect(first).toEqual(['a']);
     });
+
+    it('lets a handler subscribe and end subscriptions while it hears a message', async () => {
+      const [n1, n2] = await make('n1', 'n2');
+      const heard: string[] = [];
+      const again = (name: string): void => {
+        const subscription = n2.subscribe(acceptor('n2'), (payload) => {
+          heard.push(`${name}:${text(payload)}`);
+          subscription.close();
+          again(`${name}'`);
+        });
+      };
+      again('once');
+      await n2.flush();
+      n1.publish(acceptor('n2'), bytes('a'));
+      await until(() => expect(heard).toEqual(['once:a']));
+      await n2.flush();
+      n1.publish(acceptor('n2'), bytes('b'));
+      await until(() => expect(heard).toEqual(['once:a', "once':b"]));
+    });
+
+    it.each(['', '*', '>', 'a.b', 'a b', 'n'.repeat(65)])(
+      'I4: sends nothing to "%s", which is no token',
+      async (to) => {
+        const [n1] = await make('n1');
+        expect(() => n1.publish(acceptor(to), bytes('a'))).toThrow(InvariantError);
+        expect(() => n1.request(acceptor(to), bytes('a'), () => {})).toThrow(InvariantError);
+        if (to !== '*') expect(() => n1.subscribe(acceptor(to), () => {})).toThrow(InvariantError);
+      },
+    );
 
     it('goes on after a handler has thrown, and tells', async () => {
       const [n1, n2] = await make('n1', 'n2');

@@ -316,7 +316,7 @@ export class MemoryBus implements Bus {
 
   /** @internal */
   connectionChanged(isConnected: boolean): void {
-    for (const listener of this.#connection) this.#network.guard(this.node, () => listener(isConnected));
+    for (const listener of [...this.#connection]) this.#network.guard(this.node, () => listener(isConnected));
   }
 
   #send(to: Address, payload: Uint8Array, answer: (payload: Uint8Array) => void, isExpected: boolean): boolean {
@@ -329,7 +329,7 @@ export class MemoryBus implements Bus {
 
   #nobody(address: Address): void {
     if (!this.isConnected) return;
-    for (const listener of this.#noResponders) this.#network.guard(this.node, () => listener(address));
+    for (const listener of [...this.#noResponders]) this.#network.guard(this.node, () => listener(address));
   }
 
   #listen(address: Address, deliver: Listening['deliver']): Subscription {
