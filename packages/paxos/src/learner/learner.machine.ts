@@ -93,7 +93,7 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
         assertEvent(event, 'behind');
         rules.behind(state, event.through, event.from);
       }),
-      applyRecovered: hear(() => {}),
+      applyRecovered: hear(({ input, state }) => rules.behind(state, state.highest, input.self)),
       answer: effect(({ input, state }, event, out) => {
         assertEvent(event, 'fetches');
         for (const message of event.messages) rules.answer(state, input, message, out);

@@ -124,7 +124,7 @@ export const initialLearner = ({ recovered: { through, learned } }: LearnerInput
     unheld: new Map(),
     known: highest,
     proposed: 0,
-    wanted: highest,
+    wanted: through,
     watched: 0,
     stuckAt: 0,
     source: null,
