@@ -18,4 +18,5 @@ export {
   type NodeOptions,
   type NodePorts,
   nameProblems,
+  settingProblems,
 } from './options.ts';

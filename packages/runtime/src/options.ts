@@ -88,20 +88,21 @@ const SILENT: LoggerLike = { debug: ignore, info: ignore, warn: ignore, error: i
  * @throws ConfigError listing every problem at once.
  */
 export function resolveOptions(group: string, node: string, options: NodeOptions): ResolvedOptions {
-  const resolved: ResolvedOptions = {
-    membership: options.membership,
-    leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
-    maxDriftPpm: options.maxDriftPpm ?? DEFAULT_MAX_DRIFT_PPM,
-    guardDivisor: GUARD_DIVISOR,
-    priority: options.priority ?? 0,
-    metadata: options.metadata ?? {},
-    firstPosition: options.firstPosition ?? 1,
-    logger: options.logger ?? SILENT,
-  };
-  const problems = [...nameProblems('group', group), ...nameProblems('node', node), ...problemsOf(resolved, node)];
+  const problems = [...nameProblems('group', group), ...nameProblems('node', node), ...settingProblems(node, options)];
   if (problems.length > 0) throw new ConfigError(problems);
-  return resolved;
+  return withDefaults(options);
 }
+
+const withDefaults = (options: NodeOptions): ResolvedOptions => ({
+  membership: options.membership,
+  leaseMs: options.leaseMs ?? DEFAULT_LEASE_MS,
+  maxDriftPpm: options.maxDriftPpm ?? DEFAULT_MAX_DRIFT_PPM,
+  guardDivisor: GUARD_DIVISOR,
+  priority: options.priority ?? 0,
+  metadata: options.metadata ?? {},
+  firstPosition: options.firstPosition ?? 1,
+  logger: options.logger ?? SILENT,
+});
 
 /** What is wrong with a name, in words; nothing for a good one. */
 export function nameProblems(what: string, name: unknown): readonly string[] {
@@ -109,12 +110,13 @@ export function nameProblems(what: string, name: unknown): readonly string[] {
   return [`${what} is ${JSON.stringify(name) ?? 'missing'}: it must match ${NAME_PATTERN} and not be "all"`];
 }
 
-function problemsOf(options: ResolvedOptions, node: string): readonly string[] {
+/** What is wrong with everything but the names of group and node, a sentence each. */
+export function settingProblems(node: string, options: NodeOptions): readonly string[] {
   const problems: string[] = [];
   const demand = (condition: boolean, problem: string) => void (condition || problems.push(problem));
   const isWhole = (value: number, low: number, high: number) =>
     Number.isInteger(value) && value >= low && value <= high;
-  const { leaseMs, maxDriftPpm, priority, firstPosition, metadata } = options;
+  const { leaseMs, maxDriftPpm, priority, firstPosition, metadata, membership } = withDefaults(options);
   demand(
     isWhole(leaseMs, MIN_LEASE_MS, MAX_LEASE_MS),
     `leaseMs is ${leaseMs}: a whole number from ${MIN_LEASE_MS} to ${MAX_LEASE_MS}`,
@@ -128,7 +130,7 @@ function problemsOf(options: ResolvedOptions, node: string): readonly string[] {
       entries.every(([key, value]) => key.length <= 256 && typeof value === 'string' && value.length <= 4096),
     'metadata: at most 64 entries of text, keys up to 256 and values up to 4096 characters',
   );
-  if (options.membership.role === 'member') problems.push(...voterProblems(options.membership.voters, node));
+  if (membership?.role === 'member') problems.push(...voterProblems(membership.voters, node));
   return problems;
 }
 
@@ -137,6 +139,6 @@ function voterProblems(voters: readonly string[], node: string): readonly string
   const problems = voters.flatMap((voter) => nameProblems('a voter', voter));
   if (new Set(voters).size !== voters.length) problems.push(`voters: ${voters.join(', ')} names a node twice`);
   if (voters.length > 9) problems.push(`voters: ${voters.length} are too many, at most 9 are supported`);
-  if (!voters.includes(node)) problems.push(`node ${node} is not among the voters ${voters.join(', ')}`);
+  if (node !== '' && !voters.includes(node)) problems.push(`node ${node} is not among the voters ${voters.join(', ')}`);
   return problems;
 }

@@ -81,6 +81,7 @@ export class GroupNode implements Group {
   #isClosing = false;
   #presentHeard: (() => void) | null = null;
   #livedThrough = 0;
+  #signAtMs = 0;
   #wasWaitingFor = '';
 
   /** @throws ConfigError listing every problem of the options at once. */
@@ -375,6 +376,7 @@ export class GroupNode implements Group {
       },
       onLost: (term, lostBy) => this.#lost(term, lostBy),
       onStopped: () => this.#stopped.resolve(),
+      onRestored: (news) => this.#heardNews(news, false),
       holderClock: this.#holderClock,
       onStaleStore: (from) => this.#drop('stale-store', from),
       onFailure: (error) => this.#fail(internal(error)),
@@ -456,14 +458,23 @@ export class GroupNode implements Group {
       if (message.type !== 'news' || !this.#heard) continue;
       for (const news of message.changes) {
         const changes = this.#heard.hear(news);
-        if (changes) this.#recordsChanged(changes.records, true);
+        if (changes) this.#heardNews(changes, true);
       }
     }
     this.#presentHeard?.();
   }
 
   #applied({ news }: Applied): void {
-    if (news && news.records.length > 0) this.#recordsChanged(news.records, this.#member?.isFresh ?? false);
+    if (news) this.#heardNews(news, this.#member?.isFresh ?? false);
+  }
+
+  #heardNews(news: MasterNews, isFresh: boolean): void {
+    this.#recordsChanged(news.records, isFresh);
+    const { master } = this.#reader.record(GROUP_ELECTION);
+    // A sign of the master's life: what a takeover took is counted from the last one.
+    if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) {
+      this.#signAtMs = this.#ports.clock.now();
+    }
   }
 
   #recordsChanged(records: readonly MasterRecord[], isFresh: boolean): void {
@@ -494,8 +505,9 @@ export class GroupNode implements Group {
   /** One line per change of mastership, readable by itself. */
   #sayChange({ previous, previousSession, next, session, isFresh }: RecordChange): void {
     const was = previousSession ? `was ${previousSession.node}` : previous?.node ? `was ${previous.node}` : 'the first';
+    const took = previous === null ? '' : `, took ${Math.round(this.#ports.clock.now() - this.#signAtMs)} ms`;
     const text = session
-      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${previous?.master === null ? previous.cause : next.cause})`
+      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${next.cause}${took})`
       : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
     const fields = { group: this.name, election: next.election, term: next.term, version: next.version };
     if (isFresh) this.#options.logger.info(fields, text);
@@ -509,7 +521,7 @@ export class GroupNode implements Group {
 
   #lost(term: number, lostBy: string): void {
     this.#election(GROUP_ELECTION).lost(term, lostBy);
-    if (lostBy !== 'resigned') {
+    if (lostBy !== 'resigned' && lostBy !== 'closed') {
       this.#warn({ term, lostBy }, `${this.node} is master of "${GROUP_ELECTION}" no more (term ${term}, ${lostBy})`);
     }
     this.#tell('lost', { election: GROUP_ELECTION, term, lostBy });

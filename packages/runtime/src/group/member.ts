@@ -59,6 +59,8 @@ export interface MemberOptions {
   readonly onRenewed: (term: number, version: number) => void;
   readonly onLost: (term: number, lostBy: string) => void;
   readonly onStopped: () => void;
+  /** A snapshot was put in place of the fold's state. */
+  readonly onRestored: (news: MasterNews) => void;
   readonly onStaleStore: (from: NodeId) => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -524,7 +526,9 @@ export class Member {
     this.log.restore(snapshot.position);
     // T2: a snapshot is a sight too.
     for (const session of fold.view.sessions()) this.#tellLease({ type: 'seen', id: session.setBy });
-    this.#tellLease({ type: 'applied', news: fold.everything() });
+    const news = fold.everything();
+    this.#tellLease({ type: 'applied', news });
+    this.#options.onRestored(news);
   }
 
   /** Nodes outside the log hear from the leader what the fold changed. */
