@@ -51,6 +51,8 @@ export interface NodeOptions {
   readonly eligible?: () => boolean | Promise<boolean>;
   /** Position of the group's first command, where a group of this name lived before (I5). Default 1. */
   readonly firstPosition?: number;
+  /** I5: an operator names each voter's storeId. Given once, to one node, of a group that is not formed. */
+  readonly bootstrap?: Readonly<Record<string, string>>;
   /** Finds the highest version that a former group of this name reached, 0 for none (I5). Asked only before formation. */
   readonly livedThrough?: () => Promise<number>;
   /** Called with the group before it is ready: whoever listens from here on misses nothing. */

@@ -31,6 +31,6 @@ export type {
   RunWhileMasterOptions,
 } from '@synod/runtime';
 export { type HistoryLine, recordHistory } from './history.ts';
-export { join } from './join.ts';
+export { join, optionProblems } from './join.ts';
 export type { JoinMembership, JoinOptions } from './options.ts';
 export { systemClock, systemRandom } from './system-clock.ts';

@@ -11,7 +11,16 @@ import {
   respondWhois,
 } from '@synod/nats';
 import { type Bus, ConfigError } from '@synod/protocol';
-import { DEFAULT_LEASE_MS, type Group, joinOver, type Membership, type NodePorts, nameProblems } from '@synod/runtime';
+import {
+  DEFAULT_LEASE_MS,
+  type Group,
+  joinOver,
+  type Membership,
+  type NodeOptions,
+  type NodePorts,
+  nameProblems,
+  settingProblems,
+} from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
@@ -27,12 +36,8 @@ import { systemClock, systemRandom } from './system-clock.ts';
  * @throws the reason of `options.signal` when it aborts first.
  */
 export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions): Promise<Group> {
-  const node = options.node ?? process.env['SYNOD_NODE'] ?? process.env['HOSTNAME'];
-  const problems = [
-    ...nameProblems('group', options.group),
-    ...nameProblems('node (or SYNOD_NODE, HOSTNAME)', node),
-    ...journalProblems(options.membership),
-  ];
+  const problems = optionProblems(options);
+  const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
   const { group: name, node: _node, membership, events = true, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
@@ -66,6 +71,23 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     throw error;
   }
 }
+
+/**
+ * Everything that is wrong with the options of {@link join}, a sentence each; nothing when it would take them. For a program
+ * that wants to know before it has a connection.
+ */
+export function optionProblems(options: JoinOptions): readonly string[] {
+  const node = nodeOf(options);
+  return [
+    ...nameProblems('group', options.group),
+    ...nameProblems('node (or SYNOD_NODE, HOSTNAME)', node),
+    ...journalProblems(options.membership),
+    ...settingProblems(node ?? '', options as NodeOptions),
+  ];
+}
+
+const nodeOf = (options: JoinOptions): string | undefined =>
+  options.node ?? process.env['SYNOD_NODE'] ?? process.env['HOSTNAME'];
 
 const isBus = (nats: NatsConnectionLike | Bus): nats is Bus => 'respond' in nats;
 

@@ -25,6 +25,8 @@ export interface JoinOptions {
   readonly eligible?: () => boolean | Promise<boolean>;
   /** First position of a group whose name was used by another before (I5). */
   readonly firstPosition?: number;
+  /** An operator names each voter's storeId. Given once, to one node, of a group that is not formed (I5). */
+  readonly bootstrap?: Readonly<Record<string, string>>;
   /** Publish `elected`, `resigned`, `expired` and keep them in a JetStream stream where there is one. Default true. */
   readonly events?: boolean;
   /** Ends `join` while it waits, and closes the group afterwards. */

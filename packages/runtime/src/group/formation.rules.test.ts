@@ -18,6 +18,8 @@ const fresh = (self: NodeId, storeId = `${self}1`, overrides: Partial<FormationS
     firstPosition: 1,
   },
   livedThrough: 0,
+  named: null,
+  asked: 0,
   isDamaged: false,
   kept: null,
   isFormed: false,
@@ -134,6 +136,34 @@ describe('I5, formation has two steps', () => {
     const step = hearAll(fresh('a', 'a1', { livedThrough: 500 }), says('b', 'b1'), says('c', 'c1'));
     expect(step.state.kept).toBeNull();
     expect(step.state.conflict).toContain('500');
+  });
+
+  it('a bootstrap names the storeIds, once the others were asked', () => {
+    const named = { a: 'a1', b: 'b1', c: 'c1' };
+    const once = formationRules.begin(fresh('a', 'a1', { named }));
+    expect(once.state.kept).toBeNull();
+    const twice = formationRules.begin(once.state);
+    expect(twice.state).toMatchObject({ kept: ofA, isFormed: false });
+  });
+
+  it('a bootstrap is refused if any node that answers keeps a configuration', () => {
+    const state = fresh('a', 'a1', { named: { a: 'a1', b: 'b1', c: 'c2' }, asked: 1 });
+    const step = formationRules.begin(hearAll(state, says('b', 'b1', ofA)).state);
+    expect(step.state).toMatchObject({ kept: null, isFormed: false });
+    expect(step.state.conflict).toContain('bootstrap refused: b keeps');
+  });
+
+  it('a bootstrap given twice, with different stores, never forms two groups', () => {
+    const one = formationRules.begin(fresh('a', 'a1', { named: { a: 'a1', b: 'b1', c: 'c1' }, asked: 1 }));
+    const two = formationRules.begin(fresh('b', 'b1', { named: { a: 'a1', b: 'b1', c: 'c2' }, asked: 1 }));
+    const at = (state: FormationState, ...others: FormationState[]) =>
+      hearAll(state, ...others.map((other) => ({ ...formationRules.message(other, false), from: other.self }))).state;
+    const third = at(fresh('c', 'c1'), one.state, two.state);
+    expect([at(one.state, two.state, third), at(two.state, one.state, third), third].map((s) => s.isFormed)).toEqual([
+      false,
+      false,
+      false,
+    ]);
   });
 
   it('however messages are ordered, repeated and lost and whoever is wiped: no two formed configurations', () => {

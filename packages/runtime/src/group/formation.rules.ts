@@ -17,6 +17,10 @@ export interface FormationState {
   readonly storeId: string;
   /** What the options say; the storeIds are filled in as they are heard. */
   readonly wished: Omit<Configuration, 'voters'> & { readonly voters: readonly NodeId[] };
+  /** StoreIds named by an operator (`--bootstrap`), given once to one node; `null` where they are to be heard. */
+  readonly named: Readonly<Record<NodeId, string>> | null;
+  /** How often this store has asked the others what they keep. */
+  readonly asked: number;
   /** Highest version a former group of this name is known to have reached; a new one must begin above it. */
   readonly livedThrough: number;
   /** The journal has lost records (P5): what it kept may be among them, so it keeps nothing new. */
@@ -49,9 +53,9 @@ const unchanged = (state: FormationState): FormationStep => ({ state, records: [
 export const formationRules = { hear, begin, message, waitsFor, isOutside };
 export type FormationRules = typeof formationRules;
 
-/** A group of one voter needs to hear nobody. */
+/** Before each asking. A group of one voter needs to hear nobody. */
 function begin(state: FormationState): FormationStep {
-  return advance(state, false);
+  return advance({ ...state, asked: state.asked + 1 }, false);
 }
 
 /** Another store says what it keeps. */
@@ -74,7 +78,9 @@ function hear(state: FormationState, heard: Received<Formation>): FormationStep 
 function advance(state: FormationState, announced: boolean): FormationStep {
   if (state.isFormed || state.foreign || state.isDamaged) return { state, records: [], announce: announced };
   if (!state.kept) {
-    const configuration = compose(state);
+    const refusal = state.named && refuseNamed(state, state.named);
+    if (refusal) return { state: { ...state, conflict: refusal }, records: [], announce: announced };
+    const configuration = state.named ? composeNamed(state, state.named) : compose(state);
     if (!configuration) return { state, records: [], announce: announced };
     if (configuration.firstPosition <= state.livedThrough) {
       const conflict =
@@ -101,6 +107,24 @@ function compose(state: FormationState): Configuration | null {
     voters.push({ node, storeId });
   }
   return { ...state.wished, voters };
+}
+
+/** Who could answer has been asked before: only then does the operator's word stand for theirs. */
+function composeNamed(state: FormationState, named: Readonly<Record<NodeId, string>>): Configuration | null {
+  if (state.asked < 2) return null;
+  const voters = Object.entries(named).map(([node, storeId]) => ({ node, storeId }));
+  return { ...state.wished, voters: voters.sort((a, b) => (a.node < b.node ? -1 : 1)) };
+}
+
+/** A bootstrap is refused if any node that answers keeps a configuration; it names every voter, and this store. */
+function refuseNamed(state: FormationState, named: Readonly<Record<NodeId, string>>): string | null {
+  const keeper = [...state.heard].find(([, { keptDigest }]) => keptDigest !== null);
+  if (keeper) return `bootstrap refused: ${keeper[0]} keeps a configuration already`;
+  const names = Object.keys(named).sort().join(', ');
+  if (names !== [...state.wished.voters].sort().join(', '))
+    return `bootstrap refused: it names ${names}, not the voters`;
+  if (named[state.self] === state.storeId) return null;
+  return `bootstrap refused: it names store ${named[state.self]} for ${state.self}, whose store is ${state.storeId}`;
 }
 
 /** True when `configuration` has this node under another store, or not at all (I2). */

@@ -323,6 +323,8 @@ export class GroupNode implements Group {
         guardDivisor,
         firstPosition,
       },
+      named: this.#raw.bootstrap ?? null,
+      asked: 0,
       livedThrough: this.#livedThrough,
       isDamaged: this.#contents?.damage != null,
       kept: this.#recovered?.kept ?? null,
