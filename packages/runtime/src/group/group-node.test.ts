@@ -360,6 +360,7 @@ describe('journal', () => {
     const closed = world.node(master).closed;
     await world.until(() => world.status(master).state === 'failed', 2 * world.leaseMs);
     expect((await closed)?.message).toContain('no space left');
+    expect(world.held[0]?.lostBy).toBe('failed');
     expect(world.masters()).not.toContain(master);
     await world.untilMaster(master);
   });

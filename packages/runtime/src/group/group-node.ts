@@ -697,6 +697,8 @@ export class GroupNode implements Group {
   #fail(error: Error): void {
     if (this.#failure) return;
     this.#failure = error;
+    // First it is master no more, and says so (T7).
+    this.#guard(() => this.#member?.abandon());
     for (const election of this.#elections.values()) election.close(error);
     this.#ready.reject(error);
     this.#stopped.resolve();

@@ -303,6 +303,11 @@ export class Member {
     this.#tellLease({ type: 'journal.failed' });
   }
 
+  /** Stops being master now; the session ends by itself. */
+  abandon(): void {
+    this.#tellLease({ type: 'stop', mode: 'abandon' });
+  }
+
   /**
    * A leader that leaves takes no new commands (who asks hears at once that nobody responds) and finishes those it has, so
    * that nobody waits for it; at most a quarter of a lease.
