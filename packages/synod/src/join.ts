@@ -63,7 +63,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
         if (events) publishEvents(joining, bus);
       },
     });
-    if (connection && events && membership.role === 'member') void keepEvents(connection, options);
+    if (connection && events && membership.role === 'member') keepEvents(connection, bus, options);
     if (connection) void group.closed.then(() => bus.close());
     return group;
   } catch (error) {
@@ -148,10 +148,18 @@ function publishEvents(group: Group, bus: Bus): void {
   });
 }
 
-/** With JetStream on the server a stream keeps the events; without it everything else works. */
-async function keepEvents(connection: NatsConnectionLike, options: JoinOptions): Promise<void> {
-  const { state, detail } = await ensureEventStream(connection);
-  const fields = { group: options.group, node: options.node, state };
-  if (state === 'failed') options.logger?.warn(fields, `no history of master changes: ${detail}`);
-  else options.logger?.debug(fields, detail);
+/**
+ * With JetStream on the server a stream keeps the events; without it everything else works. A server may get JetStream
+ * later than its clients: it is asked again after each reconnect.
+ */
+function keepEvents(connection: NatsConnectionLike, bus: Bus, options: JoinOptions): void {
+  const ensure = async () => {
+    const { state, detail } = await ensureEventStream(connection);
+    const fields = { group: options.group, node: options.node, state };
+    if (state === 'failed') options.logger?.warn(fields, `no history of master changes: ${detail}`);
+    else options.logger?.debug(fields, detail);
+    if (state === 'ready') subscription.close();
+  };
+  const subscription = bus.onConnection((isConnected) => void (isConnected && ensure()));
+  void ensure();
 }

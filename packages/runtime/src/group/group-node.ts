@@ -267,7 +267,9 @@ export class GroupNode implements Group {
     this.#mailbox.listen('learner');
     if (this.#options.membership.role === 'member') {
       for (const role of ['formation', 'acceptor', 'proposer'] as const) this.#mailbox.listen(role);
-      this.#subscriptions.push(bus.onNoResponders(() => this.#guard(() => this.#member?.noResponders())));
+      this.#subscriptions.push(
+        bus.onNoResponders(({ role }) => this.#guard(() => void (role === 'log' && this.#member?.noResponders()))),
+      );
     }
     this.#subscriptions.push(
       bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))),
