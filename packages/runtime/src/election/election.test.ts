@@ -1,0 +1,323 @@
+import { ClosedError, type MasterRecord, MastershipLostError, TimeoutError } from '@synod/protocol';
+import { settle, VirtualClock } from '@synod/protocol/testing';
+import { describe, expect, it } from 'vitest';
+import { type Candidate, GroupElection } from './election.ts';
+import type { Mastership } from './types.ts';
+
+const record = (master: number | null, version: number): MasterRecord => ({
+  election: 'group',
+  master,
+  term: version,
+  version,
+  setBy: '',
+  metadata: {},
+  node: 'a',
+  cause: 'vacant',
+});
+
+/** An election over a candidate that is elected and deposed by hand. */
+function world() {
+  const clock = new VirtualClock();
+  const told: string[] = [];
+  const errors: unknown[] = [];
+  const state = { isMaster: false, term: 0, isWanted: false };
+  const candidate: Candidate = {
+    isMaster: () => state.isMaster,
+    term: () => (state.isMaster ? state.term : null),
+    remainingMs: () => (state.isMaster ? 500 : 0),
+    want: () => {
+      if (!state.isWanted) told.push('want');
+      state.isWanted = true;
+    },
+    unwant: () => {
+      if (state.isWanted) told.push('unwant');
+      state.isWanted = false;
+    },
+    resign: () => {
+      told.push('resign');
+      state.isMaster = false;
+    },
+    settled: () => told.push('settled'),
+  };
+  let present = record(null, 0);
+  const election = new GroupElection({
+    name: 'group',
+    leaseMs: 1000,
+    clock,
+    candidate,
+    refusal: () => new Error('no candidate'),
+    record: () => ({
+      record: present,
+      session:
+        present.master === null
+          ? null
+          : { id: 1, node: 'a', incarnation: 'i', leaseMs: 1000, version: 1, setBy: 'i/1', openedBy: 'i/1' },
+    }),
+    isSelf: () => true,
+    askPresent: async () => {},
+    onError: (error) => void errors.push(error),
+  });
+  return {
+    clock,
+    told,
+    errors,
+    election,
+    elect(term: number) {
+      state.isMaster = true;
+      state.term = term;
+      present = record(1, term);
+      election.changed();
+      election.acquired(term);
+    },
+    lose(lostBy = 'expired') {
+      state.isMaster = false;
+      election.lost(state.term, lostBy);
+    },
+    free(version: number) {
+      present = { ...record(null, version), term: state.term };
+      election.changed();
+    },
+  };
+}
+
+const forever = (mastership: Mastership) =>
+  new Promise<void>((resolve) => mastership.signal.addEventListener('abort', () => resolve()));
+
+describe('runWhileMaster', () => {
+  it('runs the work only while master, and again after a loss', async () => {
+    const w = world();
+    const terms: number[] = [];
+    const running = w.election.runWhileMaster((mastership) => {
+      terms.push(mastership.term);
+      return forever(mastership);
+    });
+    await settle();
+    expect(terms).toEqual([]);
+    w.elect(5);
+    await settle();
+    expect(terms).toEqual([5]);
+    w.lose();
+    w.free(6);
+    await settle();
+    w.elect(7);
+    await settle();
+    expect(terms).toEqual([5, 7]);
+    w.election.close(new ClosedError('over'));
+    await running;
+  });
+
+  it('never runs work twice at once: a new term is not asked for before the old work has ended', async () => {
+    const w = world();
+    let running = 0;
+    let most = 0;
+    let finish = () => {};
+    void w.election.runWhileMaster(async () => {
+      most = Math.max(most, ++running);
+      await new Promise<void>((resolve) => {
+        finish = resolve;
+      });
+      running--;
+    });
+    w.elect(5);
+    await settle();
+    w.lose();
+    await settle();
+    expect(w.told).not.toContain('settled');
+    finish();
+    await settle();
+    expect(w.told).toContain('settled');
+    w.elect(7);
+    await settle();
+    expect(most).toBe(1);
+    w.election.close(new ClosedError('over'));
+    finish();
+  });
+
+  it('work that returns while it is master resigns, and that is the end', async () => {
+    const w = world();
+    const running = w.election.runWhileMaster(() => {});
+    w.elect(5);
+    await settle();
+    expect(w.told).toContain('resign');
+    w.free(6);
+    await running;
+    expect(w.told.at(-1)).toBe('unwant');
+  });
+
+  it('T7: acting stops before the resignation leaves, which waits for running effects', async () => {
+    const w = world();
+    const campaign = w.election.campaign();
+    w.elect(5);
+    const mastership = await campaign;
+    let finish = () => {};
+    const effect = mastership.run(
+      () =>
+        new Promise<void>((resolve) => {
+          finish = resolve;
+        }),
+    );
+    effect.catch(() => {});
+    const resigning = mastership.resign();
+    expect(w.election.isMaster()).toBe(false);
+    expect(mastership.signal.aborted).toBe(true);
+    await settle();
+    expect(w.told).not.toContain('settled');
+    finish();
+    await expect(effect).rejects.toBeInstanceOf(MastershipLostError);
+    await settle();
+    expect(w.told).toContain('settled');
+    w.free(6);
+    await resigning;
+  });
+
+  it('resign inside the work does not wait for the work', async () => {
+    const w = world();
+    const running = w.election.runWhileMaster((mastership) => mastership.resign());
+    w.elect(5);
+    await settle();
+    w.free(6);
+    await settle();
+    w.election.close(new ClosedError('over'));
+    await running;
+  });
+
+  it('an AbortError after a loss is swallowed; other errors follow onError', async () => {
+    const w = world();
+    const boom = new Error('boom');
+    let fail: Error | null = null;
+    const running = w.election.runWhileMaster(
+      async (mastership) => {
+        await forever(mastership);
+        throw fail ?? new DOMException('aborted', 'AbortError');
+      },
+      { onError: 'throw' },
+    );
+    running.catch(() => {});
+    w.elect(5);
+    await settle();
+    w.lose();
+    w.free(6);
+    await settle();
+    expect(w.errors).toEqual([]);
+    fail = boom;
+    w.elect(7);
+    await settle();
+    w.lose();
+    w.free(8);
+    await expect(running).rejects.toBe(boom);
+  });
+
+  it('by default an error is reported, the mastership resigned, and it asks again', async () => {
+    const w = world();
+    let runs = 0;
+    void w.election.runWhileMaster(async (mastership) => {
+      if (++runs === 1) throw new Error('boom');
+      await forever(mastership);
+    });
+    w.elect(5);
+    await settle();
+    expect(w.errors).toHaveLength(1);
+    expect(w.told).toContain('resign');
+    w.free(6);
+    await settle();
+    w.elect(7);
+    await settle();
+    expect(runs).toBe(2);
+    w.election.close(new ClosedError('over'));
+  });
+
+  it('work that outlives graceMs after a loss is an error event', async () => {
+    const w = world();
+    void w.election.runWhileMaster(() => new Promise<void>(() => {}), { graceMs: 100 });
+    w.elect(5);
+    await settle();
+    w.lose();
+    await w.clock.advanceAsync(99);
+    expect(w.errors).toEqual([]);
+    await w.clock.advanceAsync(2);
+    expect(w.errors[0]).toBeInstanceOf(TimeoutError);
+    w.election.close(new ClosedError('over'));
+  });
+
+  it('its signal stops the work, resigns and resolves', async () => {
+    const w = world();
+    const abort = new AbortController();
+    const running = w.election.runWhileMaster(forever, { signal: abort.signal });
+    w.elect(5);
+    await settle();
+    abort.abort();
+    await settle();
+    expect(w.told).toContain('resign');
+    w.free(6);
+    await running;
+  });
+});
+
+describe('campaign', () => {
+  it('gives up after timeoutMs, and asks no more', async () => {
+    const w = world();
+    const campaign = w.election.campaign({ timeoutMs: 200 });
+    campaign.catch(() => {});
+    await w.clock.advanceAsync(201);
+    await expect(campaign).rejects.toBeInstanceOf(TimeoutError);
+    expect(w.told).toEqual(['want', 'unwant']);
+  });
+
+  it('honours its signal', async () => {
+    const w = world();
+    const abort = new AbortController();
+    const campaign = w.election.campaign({ signal: abort.signal });
+    abort.abort(new Error('enough'));
+    await expect(campaign).rejects.toThrow('enough');
+  });
+
+  it('a mastership nobody waits for any more is given back', async () => {
+    const w = world();
+    w.elect(5);
+    await settle();
+    expect(w.told).toContain('resign');
+  });
+
+  it('two callers hold one after the other', async () => {
+    const w = world();
+    const first = w.election.campaign();
+    const second = w.election.campaign();
+    w.elect(5);
+    const one = await first;
+    expect(one.term).toBe(5);
+    const resigning = one.resign();
+    await settle();
+    w.free(6);
+    await resigning;
+    w.elect(7);
+    expect((await second).term).toBe(7);
+    expect(() => one.assert()).toThrow(MastershipLostError);
+  });
+
+  it('assert compares at each call, whatever was notified (T5)', async () => {
+    const w = world();
+    const campaign = w.election.campaign();
+    w.elect(5);
+    const mastership = await campaign;
+    mastership.assert();
+    expect(mastership.headers()).toEqual({ 'Synod-Term': '5', 'Synod-Election': 'group' });
+    w.elect(9); // another term: this one is over, though nobody said so yet
+    expect(() => mastership.assert()).toThrow(MastershipLostError);
+  });
+});
+
+describe('changes', () => {
+  it('the present first, newest wins, nobody is told too', async () => {
+    const w = world();
+    const changes = w.election.changes();
+    expect((await changes.next()).value).toMatchObject({ current: null });
+    w.elect(5);
+    w.free(6);
+    expect((await changes.next()).value).toMatchObject({ current: null, version: 6 });
+    const next = changes.next();
+    w.elect(7);
+    expect((await next).value).toMatchObject({ current: { node: 'a', term: 7 } });
+    w.election.close(new ClosedError('over'));
+    expect((await changes.next()).done).toBe(true);
+  });
+});
