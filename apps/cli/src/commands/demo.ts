@@ -1,0 +1,2 @@
+import type { Command } from '../asking.ts';
+export const demo = async (_command: Command): Promise<number> => 0;

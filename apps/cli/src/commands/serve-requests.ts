@@ -1,0 +1,62 @@
+import { type natsBus, respondAdmin } from '@synod/nats';
+import type { Group, GroupStatus, Mastership } from 'synod';
+
+type Bus = ReturnType<typeof natsBus>;
+
+/** Asks whoever holds this very term to hand over. */
+export interface ResignRequest {
+  readonly election: string;
+  readonly term: number;
+}
+
+/** The answer: its record is free, or another's already. */
+export interface Resigned {
+  readonly election: string;
+  readonly term: number;
+}
+
+/** Asks one member, or all of them, how they are. */
+export interface StatusRequest {
+  readonly node?: string;
+}
+
+/** What a member says of itself; while it joins, little. */
+export type MemberStatus =
+  | { readonly node: string; readonly state: 'connecting'; readonly isMaster: false; readonly hasQuorum: false }
+  | (GroupStatus & { readonly isMaster: boolean });
+
+/** What answers look at: it changes while the process lives. */
+export interface Served {
+  readonly group: Group | null;
+  readonly mastership: Mastership | null;
+}
+
+/** Answers operators for as long as `bus` lives. Who may ask is settled by the permissions of NATS. */
+export function answerOperators(bus: Bus, served: () => Served): void {
+  respondAdmin(bus, 'status', (body) => {
+    const { node } = (body ?? {}) as StatusRequest;
+    return node === undefined || node === bus.node ? statusOf(bus.node, served()) : undefined;
+  });
+  respondAdmin(bus, 'resign', async (body, from): Promise<Resigned | undefined> => {
+    const { election, term } = (body ?? {}) as Partial<ResignRequest>;
+    const { group, mastership } = served();
+    // Silent unless concerned: whoever holds that term answers.
+    if (!group || !mastership || mastership.election !== election || mastership.term !== term) return undefined;
+    await mastership.resign({ reason: `asked by ${from}` });
+    await isFree(group, mastership);
+    return { election, term: mastership.term };
+  });
+}
+
+function statusOf(node: string, { group }: Served): MemberStatus {
+  if (!group) return { node, state: 'connecting', isMaster: false, hasQuorum: false };
+  return { ...group.status(), isMaster: group.election().isMaster() };
+}
+
+/** Resolves when the record does not name the term any more; at the latest when the lease behind it is over. */
+async function isFree(group: Group, { election, term }: Mastership): Promise<void> {
+  const signal = AbortSignal.timeout(group.status().leaseMs);
+  for await (const { current } of group.election(election).changes({ signal })) {
+    if (current?.term !== term) return;
+  }
+}

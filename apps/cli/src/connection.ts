@@ -1,0 +1,106 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type ConnectionOptions, connect, credsAuthenticator, type NatsConnection } from '@nats-io/transport-node';
+import { ConfigError, type LoggerLike } from 'synod';
+import { CommandError, EXIT } from './exit.ts';
+import { isNatsRefusal } from './failure.ts';
+import { orAborted } from './interruption.ts';
+
+/** How to reach NATS. */
+export interface NatsOptions {
+  readonly servers: readonly string[];
+  /** File of credentials; none: as nobody in particular. */
+  readonly creds?: string;
+}
+
+/** What is wrong with the options, a sentence each. */
+export function natsProblems({ servers, creds }: NatsOptions): readonly string[] {
+  const problems = servers
+    .filter((server) => !URL.canParse(server.includes('://') ? server : `nats://${server}`))
+    .map((server) => `--nats-url (or NATS_URL): "${server}" is no URL of a NATS server`);
+  if (creds !== undefined && readCreds(creds) === null) {
+    problems.push(`--nats-creds (or NATS_CREDS): the file ${creds} cannot be read`);
+  }
+  return problems;
+}
+
+/** A connection for one question. @throws CommandError when NATS cannot be reached in time. */
+export async function connectOnce(options: NatsOptions, timeoutMs: number): Promise<NatsConnection> {
+  try {
+    return await connect({ ...base(options), timeout: timeoutMs, reconnect: false });
+  } catch (error) {
+    throw refusalOrUnavailable(error, options);
+  }
+}
+
+/** A connection that outlives its server: it reconnects for ever, at a pace that suits the lease. */
+export async function connectForLong(options: NatsOptions, leaseMs: number): Promise<NatsConnection> {
+  try {
+    return await connect({
+      ...base(options),
+      // The defaults give up after ten attempts, wait 2 s between them, and notice a stalled link after minutes.
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: Math.ceil(leaseMs / 20),
+      pingInterval: Math.ceil(leaseMs / 4),
+      timeout: Math.max(leaseMs, 1000),
+    });
+  } catch (error) {
+    throw refusalOrUnavailable(error, options);
+  }
+}
+
+/**
+ * Waits for NATS, saying so once per reason.
+ * @returns `null` when `signal` aborts first.
+ * @throws CommandError when NATS is there and refuses us: waiting would not help.
+ */
+export async function connectPatiently(
+  options: NatsOptions,
+  leaseMs: number,
+  { logger, signal }: { readonly logger: LoggerLike; readonly signal: AbortSignal },
+): Promise<NatsConnection | null> {
+  let said = '';
+  while (!signal.aborted) {
+    const attempt = connectForLong(options, leaseMs);
+    try {
+      const connection = await orAborted(attempt, signal);
+      if (connection) return connection;
+    } catch (error) {
+      if (!(error instanceof CommandError) || error.exitCode !== EXIT.unavailable) throw error;
+      if (error.message !== said) logger.warn({ servers: options.servers }, `waiting for NATS. ${error.message}`);
+      said = error.message;
+      await sleep(Math.ceil(leaseMs / 20), undefined, { signal }).catch(() => {});
+    }
+    if (signal.aborted) void attempt.then((late) => late.close()).catch(() => {});
+  }
+  return null;
+}
+
+function base({ servers, creds }: NatsOptions): ConnectionOptions {
+  const content = creds === undefined ? null : readCreds(creds);
+  if (creds !== undefined && content === null) throw new ConfigError(natsProblems({ servers, creds }));
+  return { servers: [...servers], name: 'synod', ...(content ? { authenticator: credsAuthenticator(content) } : {}) };
+}
+
+function readCreds(file: string): Uint8Array | null {
+  try {
+    return readFileSync(file);
+  } catch {
+    return null;
+  }
+}
+
+function refusalOrUnavailable(error: unknown, { servers }: NatsOptions): unknown {
+  if (isNatsRefusal(error) || error instanceof ConfigError) return error;
+  const reason = rootOf(error);
+  const where = servers.join(', ');
+  const message = `NATS cannot be reached at ${where}: ${reason}. Is it running? Name it by --nats-url or NATS_URL`;
+  return new CommandError(EXIT.unavailable, message, { cause: error });
+}
+
+/** The innermost reason says most: "ECONNREFUSED 127.0.0.1:4222", not "connection failed". */
+function rootOf(error: unknown): string {
+  let root = error;
+  while (root instanceof Error && root.cause instanceof Error) root = root.cause;
+  return root instanceof Error ? root.message || root.name : String(root);
+}
