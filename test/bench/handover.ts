@@ -1,0 +1,80 @@
+import { connect } from '@nats-io/transport-node';
+import { Option } from 'commander';
+import { type Group, join } from 'synod';
+import { type Bench, whole } from './harness/bench.ts';
+import type { Lab } from './harness/lab.ts';
+import { machineNowMs } from './harness/machine-clock.ts';
+import { MemberGroup } from './harness/member-group.ts';
+import { median, summarize } from './harness/statistics.ts';
+
+interface Options {
+  readonly lease: number;
+  readonly runs: number;
+}
+
+const BAR_MS = 5;
+
+export const handover: Bench<Options> = {
+  name: 'handover',
+  summary: 'resign of the master to the next one, as an observer sees it',
+  options: [
+    new Option('--lease <ms>', 'length of the lease').argParser(whole).default(3000),
+    new Option('--runs <count>', 'how often the master resigns').argParser(whole).default(50),
+  ],
+  async run(lab, { lease, runs }) {
+    const server = await lab.natsServer();
+    const group = await MemberGroup.start(lab, server, { leaseMs: lease });
+    const observer = await observe(lab, server.url, group.name, lease);
+    const measured: number[] = [];
+    for (let run = 1; run <= runs; run++) {
+      const { node, term } = await group.masterAfter(0);
+      // Any instant between two renewals is as likely as any other.
+      await lab.sleepUntil(machineNowMs() + (0.05 + 0.1 * Math.random()) * lease);
+      const next = seesMasterAfter(observer, term);
+      const member = group.member(node);
+      const resigning = member.said('resigning');
+      member.tell({ type: 'resign' });
+      const { atMs } = await resigning;
+      const seenAtMs = await lab.expect(`a master after term ${term} at the observer`, next, 10 * lease);
+      await group.masterAfter(term);
+      measured.push(seenAtMs - atMs);
+      lab.say(
+        `handover, ${run} of ${runs}: ${(seenAtMs - atMs).toFixed(2)} ms; median ${median(measured).toFixed(2)} ms`,
+      );
+    }
+    await group.close();
+    lab.report({
+      figure: 'handover',
+      unit: 'ms',
+      runs: measured,
+      parameters: { lease },
+      bar: `p50 ≤ ${BAR_MS} ms`,
+      ok: summarize(measured).p50 <= BAR_MS,
+    });
+  },
+};
+
+/** This process hears of masters and is none. */
+async function observe(lab: Lab, url: string, name: string, leaseMs: number): Promise<Group> {
+  const connection = await connect({ servers: url, maxReconnectAttempts: -1 });
+  lab.onClose(() => connection.close());
+  const group = await join(connection, { group: name, node: 'observer', membership: { role: 'observer' }, leaseMs });
+  lab.onClose(() => group.close());
+  return group;
+}
+
+/** The instant at which the group's election is heard to have a master above `term`. */
+function seesMasterAfter(observer: Group, term: number): Promise<number> {
+  return new Promise((resolve) => {
+    const done = new AbortController();
+    observer.addEventListener(
+      'change',
+      ({ detail: { current } }) => {
+        if (current === null || current.term <= term) return;
+        resolve(machineNowMs());
+        done.abort();
+      },
+      { signal: done.signal },
+    );
+  });
+}

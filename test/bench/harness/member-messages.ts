@@ -1,0 +1,43 @@
+import type { HistoryLine, NodeState } from 'synod';
+
+/** What a member process is started with. */
+export interface MemberOptions {
+  readonly url: string;
+  readonly group: string;
+  readonly node: string;
+  readonly voters: readonly string[];
+  readonly journal: string;
+  readonly leaseMs: number;
+  /** Joins only when told to, so that several processes can be up before the first begins. */
+  readonly waits: boolean;
+  /** Tells, with each acquisition, how long ago the last renewal of the master before was seen. Costs an inspector. */
+  readonly tellsSights: boolean;
+}
+
+/** What a member process says. Instants are of {@link machineNowMs}. */
+export type MemberSays =
+  /** Everything is loaded, NATS is connected. */
+  | { readonly type: 'up' }
+  /** The server knows all subscriptions of this process. */
+  | { readonly type: 'subscribed'; readonly atMs: number }
+  | { readonly type: 'joined' }
+  | { readonly type: 'history'; readonly line: HistoryLine; readonly sinceSightMs: number | null }
+  /** About to resign, as told. */
+  | { readonly type: 'resigning'; readonly atMs: number }
+  /** Asks for mastership no more; what it held is given back. */
+  | { readonly type: 'resting' }
+  | {
+      readonly type: 'status';
+      readonly state: NodeState;
+      readonly learnedThrough: number;
+      /** Term of the last master known. */
+      readonly term: number;
+    };
+
+export type MemberHears =
+  | { readonly type: 'join' }
+  | { readonly type: 'resign' }
+  | { readonly type: 'rest' }
+  | { readonly type: 'status' }
+  /** Resign, leave, end. */
+  | { readonly type: 'close' };

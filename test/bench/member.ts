@@ -1,0 +1,101 @@
+import { once } from 'node:events';
+import { connect, type NatsConnection } from '@nats-io/transport-node';
+import { type Group, join, type LoggerLike, recordHistory } from 'synod';
+import { machineNowMs, msOfNs } from './harness/machine-clock.ts';
+import type { MemberHears, MemberOptions, MemberSays } from './harness/member-messages.ts';
+import { Sights } from './harness/sights.ts';
+
+/** One member of a measured group, a process of its own: it joins, asks for mastership again and again, and tells its history. */
+
+const options = JSON.parse(process.argv[2] ?? '') as MemberOptions;
+const { url, group: name, node, voters, journal, leaseMs } = options;
+
+const say = (message: MemberSays): void => void process.send?.(message);
+const log = (_fields: object, message: string): void => console.error(message);
+const logger: LoggerLike = { debug: () => {}, info: log, warn: log, error: log };
+
+// Ctrl-C reaches every process of a terminal: the bench decides when this one ends. Without the bench it has no use.
+process.on('SIGINT', () => {});
+process.on('disconnect', () => process.exit(1));
+
+const hears = new EventTarget();
+process.on('message', ({ type }: MemberHears) => hears.dispatchEvent(new Event(type)));
+const told = (type: MemberHears['type']): Promise<unknown> => once(hears, type);
+
+const connection = await connect({
+  servers: url,
+  name: node,
+  maxReconnectAttempts: -1,
+  pingInterval: Math.floor(leaseMs / 2),
+});
+tellFirstFlush(connection);
+const closing = told('close');
+const go = options.waits ? told('join') : undefined;
+say({ type: 'up' });
+await go;
+
+const sights = options.tellsSights ? new Sights() : null;
+const group = await join(connection, {
+  group: name,
+  node,
+  membership: { role: 'member', voters, journal },
+  leaseMs,
+  logger,
+  ...(sights ? { inspect: sights.inspect } : {}),
+});
+recordHistory(group, (line) => {
+  const sinceSightMs = (line.event === 'acquired' && sights?.sinceSightMs(msOfNs(line.at_ns))) || null;
+  say({ type: 'history', line, sinceSightMs });
+});
+say({ type: 'joined' });
+hears.addEventListener('status', () => {
+  const { state, learnedThrough, elections } = group.status();
+  say({ type: 'status', state, learnedThrough, term: elections[0]?.term ?? 0 });
+});
+const resting = new AbortController();
+const campaigns = campaignUntil(group, resting.signal);
+hears.addEventListener('rest', () => {
+  resting.abort();
+  void campaigns.then(() => say({ type: 'resting' }));
+});
+// A node that had to leave its group is no measurement: the bench sees the process end.
+void group.closed.then((error) => {
+  if (error) throw error;
+});
+
+await closing;
+await group.close();
+await connection.close();
+process.exit(0);
+
+/** `join` subscribes, then flushes: when the first flush is done, the server knows all that this process listens to. */
+function tellFirstFlush(connection: NatsConnection): void {
+  const flush = connection.flush.bind(connection);
+  connection.flush = async () => {
+    connection.flush = flush;
+    await flush();
+    say({ type: 'subscribed', atMs: machineNowMs() });
+  };
+}
+
+async function campaignUntil(group: Group, signal: AbortSignal): Promise<void> {
+  const election = group.election();
+  while (!signal.aborted) {
+    const mastership = await election.campaign({ signal }).catch(() => null);
+    if (mastership === null) return; // Told to rest, or the group was closed.
+    const lost = once(mastership.signal, 'abort');
+    const rest = once(signal, 'abort');
+    const isToldToResign = await Promise.race([
+      told('resign').then(() => true),
+      rest.then(() => true),
+      lost.then(() => false),
+    ]);
+    if (!isToldToResign) continue;
+    say({ type: 'resigning', atMs: machineNowMs() });
+    await mastership.resign();
+    // A hand-over is one to somebody else.
+    for await (const { current } of election.changes({ signal })) {
+      if (current !== null && current.term > mastership.term) break;
+    }
+  }
+}
