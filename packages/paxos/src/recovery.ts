@@ -60,6 +60,7 @@ export function recover(records: readonly JournalRecord[]): Recovered {
         break;
       case 'snapshot': {
         const { through, position, bytes } = record;
+        if (through < acceptor.trimmedThrough) break;
         snapshot = { through, position, bytes };
         acceptor.trimmedThrough = through;
         for (const slots of [acceptor.accepted, learned]) {
