@@ -17,11 +17,13 @@ const { values: options } = parseArgs({
     'lease-ms': { type: 'string', default: env['SYNOD_LEASE_MS'] ?? '3000' },
     /** Of the health endpoint; 0: any free one, which the log names. */
     port: { type: 'string', default: env['PORT'] ?? '0' },
+    /** Where it listens; in a container 0.0.0.0, for what asks from outside. */
+    host: { type: 'string', default: env['HOST'] ?? '127.0.0.1' },
   },
 });
 const { group } = options;
 const leaseMs = Number(options['lease-ms']);
-const log = pino({ base: { group } });
+const log = pino({ name: 'master-watch' });
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
@@ -38,9 +40,9 @@ const health = createServer((_request, response) => {
   response.writeHead(isConnected ? 200 : 503, { 'content-type': 'application/json' });
   response.end(`${JSON.stringify(body)}\n`);
 });
-health.listen(Number(options.port), '127.0.0.1', () => {
+health.listen(Number(options.port), options.host, () => {
   const { port } = health.address() as AddressInfo;
-  log.info({ port }, `health: http://127.0.0.1:${port}/`);
+  log.info({ port }, `health: http://${options.host}:${port}/`);
 });
 
 log.info(`connecting to ${options['nats-url']}`);
