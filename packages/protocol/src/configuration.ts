@@ -24,12 +24,19 @@ export const configurationSchema = Type.Object({
 /** What all voters of a group must agree on before they vote (I3, I5). */
 export type Configuration = Readonly<Static<typeof configurationSchema>>;
 
+/** Every message carries the digest, and a configuration never changes: it is reckoned once. */
+const digests = new WeakMap<Configuration, string>();
+
 /** Short name of a configuration: two nodes with the same digest have the same one (I3). */
 export function configurationDigest(configuration: Configuration): string {
+  const known = digests.get(configuration);
+  if (known !== undefined) return known;
   const voters = [...configuration.voters].sort((a, b) => (a.node < b.node ? -1 : 1)).map((v) => [v.node, v.storeId]);
   const { group, epoch, quorum, maxDriftPpm, guardDivisor, firstPosition } = configuration;
   const canonical = JSON.stringify([group, epoch, voters, quorum, maxDriftPpm, guardDivisor, firstPosition]);
-  return bytesToHex(blake2s(utf8ToBytes(canonical), { dkLen: 8 }));
+  const digest = bytesToHex(blake2s(utf8ToBytes(canonical), { dkLen: 8 }));
+  digests.set(configuration, digest);
+  return digest;
 }
 
 export const quorumSystemOf = (configuration: Configuration): QuorumSystem =>

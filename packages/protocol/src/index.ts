@@ -1,4 +1,5 @@
 export { type Ballot, compareBallots, formatBallot, isSameBallot, MAX_ROUND, NO_BALLOT } from './ballot.ts';
+export { type Codec, wireCodec } from './codec.ts';
 export {
   batchCount,
   COMMAND_ID_PATTERN,

@@ -1,6 +1,8 @@
+import type { MasterFold } from '@synod/mastership';
 import {
   type Bus,
   type Clock,
+  type Codec,
   ConfigError,
   DEFAULT_MAX_DRIFT_PPM,
   isName,
@@ -35,6 +37,8 @@ export interface NodePorts {
   readonly random: Random;
   /** Who this process is, for the other one that wants its node id (I1). */
   readonly process: { readonly host: string; readonly pid: number };
+  /** Default: the wire's. A simulator hands in one that remembers what it encoded. */
+  readonly codec?: Codec;
 }
 
 export interface NodeOptions {
@@ -65,6 +69,8 @@ export interface NodeOptions {
   /** Machines and rules in place of the real ones, for simulations that break one. */
   readonly machines?: Partial<RoleMachines>;
   readonly formationRules?: FormationRules;
+  /** The state machine `master`, for simulations that watch it or break a rule of it. Default: the real one, fresh. */
+  readonly fold?: MasterFold;
 }
 
 /** Options with every default filled in. */

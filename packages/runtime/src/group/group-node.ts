@@ -2,13 +2,12 @@ import { type Applied, HolderClock, MasterFold, type MasterReader, MasterView } 
 import { type Recovered, recover } from '@synod/paxos';
 import {
   ClosedError,
+  type Codec,
   ConfigError,
   type Configuration,
   type ConsensusLog,
   configurationDigest,
-  decodeRecord,
   EVERYBODY,
-  encodeEnvelope,
   FormationError,
   InternalError,
   type JournalContents,
@@ -21,13 +20,14 @@ import {
   NodeIdInUseError,
   type Session,
   type Subscription,
+  wireCodec,
 } from '@synod/protocol';
 import { type Actor, createActor } from 'xstate';
 import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election } from '../election/types.ts';
 import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
-import { type FormationState, formationRules } from './formation.rules.ts';
-import { type GroupInput, groupMachine } from './group.machine.ts';
+import { type FormationRules, type FormationState, formationRules } from './formation.rules.ts';
+import { type GroupInput, groupMachine, type RoleMachines } from './group.machine.ts';
 import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
@@ -41,6 +41,17 @@ export const GROUP_ELECTION = 'group';
 
 type GroupMachine = ReturnType<typeof groupMachine>;
 
+/** One machine for all nodes of a process that play by the same rules: it holds no state, and is slow to make. */
+const machines = new WeakMap<object, { readonly rules: FormationRules; readonly machine: GroupMachine }>();
+
+function machineOf(roles: Partial<RoleMachines>, rules: FormationRules): GroupMachine {
+  const known = machines.get(roles);
+  if (known?.rules === rules) return known.machine;
+  const machine = groupMachine({ ...realMachines, ...roles }, rules);
+  machines.set(roles, { rules, machine });
+  return machine;
+}
+
 /**
  * One node of a group, over ports alone. It starts the root actor and the roles, carries messages between them and the bus,
  * keeps the order of journal and bus (P3), and turns what the lease machine says into elections.
@@ -51,6 +62,7 @@ export class GroupNode implements Group {
   readonly incarnation: string;
   readonly closed: Promise<Error | undefined>;
   readonly #ports: NodePorts;
+  readonly #codec: Codec;
   readonly #options: ResolvedOptions;
   readonly #raw: NodeOptions;
   readonly #reader: MasterReader;
@@ -89,6 +101,7 @@ export class GroupNode implements Group {
     const { bus, clock, random } = ports;
     this.#options = resolveOptions(bus.group, bus.node, options);
     this.#ports = ports;
+    this.#codec = ports.codec ?? wireCodec;
     this.#raw = options;
     this.name = bus.group;
     this.node = bus.node;
@@ -98,7 +111,7 @@ export class GroupNode implements Group {
     this.closed = new Promise((resolve) => {
       this.#resolveClosed = resolve;
     });
-    this.#fold = options.membership.role === 'member' ? new MasterFold() : null;
+    this.#fold = options.membership.role === 'member' ? (options.fold ?? new MasterFold()) : null;
     this.#heard = this.#fold ? null : new MasterView();
     this.#reader = (this.#fold ?? (this.#heard as MasterView)).view;
     // Measures the boot clock for some milliseconds: before anything waits for this node.
@@ -111,6 +124,7 @@ export class GroupNode implements Group {
     });
     this.#mailbox = new Mailbox({
       bus,
+      codec: this.#codec,
       incarnation: this.incarnation,
       digest: () => (this.#configuration ? configurationDigest(this.#configuration) : ''),
       deliver: (turn) => this.#guard(() => this.#deliver(turn)),
@@ -241,13 +255,14 @@ export class GroupNode implements Group {
     this.#contents = await journal.open({ group: this.name, node: this.node });
     this.#outbox = new Outbox({
       journal,
+      codec: this.#codec,
       send: (to, message) => this.#send(to, message),
       onFailure: (error) => this.#journalFailed(error),
     });
     const records: JournalRecord[] = [];
     let { damage } = this.#contents;
     for (const data of this.#contents.records) {
-      const record = decodeRecord(data);
+      const record = this.#codec.decodeRecord(data);
       if (record === null) {
         damage ??= `record ${records.length + 1} of the journal is not of this program's format`;
         break;
@@ -284,7 +299,7 @@ export class GroupNode implements Group {
     const { membership, leaseMs, logger } = this.#options;
     const { clock } = this.#ports;
     const rules = this.#raw.formationRules ?? formationRules;
-    const machine = groupMachine({ ...realMachines(), ...this.#raw.machines }, rules);
+    const machine = machineOf(this.#raw.machines ?? realMachines, rules);
     const input: GroupInput = {
       role: membership.role,
       damage: this.#contents?.damage ?? null,
@@ -357,6 +372,7 @@ export class GroupNode implements Group {
     this.#fold.onApplied((applied) => this.#applied(applied));
     this.#member = new Member({
       ports: this.#ports,
+      codec: this.#codec,
       options: this.#options,
       incarnation: this.incarnation,
       journal: membership.journal,
@@ -625,7 +641,7 @@ export class GroupNode implements Group {
     if (to === this.node && message.type !== 'claim' && message.type !== 'claimed')
       return this.#mailbox.deliverHere(message);
     const config = this.#configuration ? configurationDigest(this.#configuration) : '';
-    const payload = encodeEnvelope({ config, incarnation: this.incarnation, message });
+    const payload = this.#codec.encodeEnvelope({ config, incarnation: this.incarnation, message });
     const isRequest = message.type === 'append';
     bus.publish({ role: RECIPIENT[message.type], to }, payload, isRequest ? { expectResponder: true } : {});
   }

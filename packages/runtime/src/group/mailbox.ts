@@ -1,8 +1,8 @@
 import {
   type Address,
   type Bus,
+  type Codec,
   type DropReason,
-  decodeEnvelope,
   EVERYBODY,
   type Incarnation,
   type Message,
@@ -23,6 +23,7 @@ export type Drop = DropReason | 'stale-store';
 
 export interface MailboxOptions {
   readonly bus: Bus;
+  readonly codec: Codec;
   readonly incarnation: Incarnation;
   /** Digest of the newest configuration applied here; empty while none is known (I3). */
   readonly digest: () => string;
@@ -77,8 +78,8 @@ export class Mailbox {
   }
 
   #receive(payload: Uint8Array, from: NodeId): void {
-    const { bus, incarnation, digest, onDrop, onOtherLife } = this.#options;
-    const { envelope, dropped } = decodeEnvelope(payload);
+    const { bus, codec, incarnation, digest, onDrop, onOtherLife } = this.#options;
+    const { envelope, dropped } = codec.decodeEnvelope(payload);
     if (!envelope) return onDrop(dropped, from);
     const { message } = envelope;
     if (from === bus.node) {

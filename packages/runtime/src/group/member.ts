@@ -12,13 +12,13 @@ import {
   type Accept,
   type Append,
   type Ballot,
+  type Codec,
   type Command,
   type Configuration,
   compareBallots,
   decodeBatch,
   EVERYBODY,
   encodeBatch,
-  encodeRecord,
   incarnationOf,
   type Journal,
   type JournalContents,
@@ -41,6 +41,7 @@ import { Voters } from './voters.ts';
 
 export interface MemberOptions {
   readonly ports: NodePorts;
+  readonly codec: Codec;
   readonly options: ResolvedOptions;
   readonly incarnation: string;
   readonly journal: Journal;
@@ -550,7 +551,7 @@ export class Member {
 
   /** P6: one cut over all state machines, the position counter and the acceptor. */
   #cut(): { records: Uint8Array[]; snapshot: SnapshotState } {
-    const { recovered, fold, configuration } = this.#options;
+    const { recovered, fold, configuration, codec } = this.#options;
     const through = this.#appliedThrough;
     const snapshot = { through, position: this.log.position, bytes: fold.snapshot() };
     const state = {
@@ -562,7 +563,7 @@ export class Member {
       isFormed: true,
       peers: this.voters.incarnations,
     };
-    return { records: checkpointRecords(state).map(encodeRecord), snapshot };
+    return { records: checkpointRecords(state).map((record) => codec.encodeRecord(record)), snapshot };
   }
 
   /** T9: the holder's clock looks at the other clocks at least every lease/20. */

@@ -1,4 +1,4 @@
-import type { JournalRecord, Message } from '@synod/protocol';
+import { type JournalRecord, type Message, wireCodec } from '@synod/protocol';
 import { MemoryDisk, MemoryJournal, settle } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { Outbox } from './outbox.ts';
@@ -21,6 +21,7 @@ async function outbox() {
     flush: () => new Promise<void>((resolve, reject) => void flushes.push({ resolve, reject })),
   });
   const box = new Outbox({
+    codec: wireCodec,
     journal: held,
     send: (_to, message) => void (message.type === 'chosen' && sent.push(message.slot)),
     onFailure: (error) => void failures.push(error),

@@ -1,4 +1,4 @@
-import { encodeRecord, type Journal, type JournalRecord, type Message, type NodeId } from '@synod/protocol';
+import type { Codec, Journal, JournalRecord, Message, NodeId } from '@synod/protocol';
 
 /** Records, and what may be said once they are durable. */
 export interface Bundle {
@@ -8,6 +8,7 @@ export interface Bundle {
 
 export interface OutboxOptions {
   readonly journal: Journal;
+  readonly codec: Codec;
   readonly send: (to: NodeId, message: Message) => void;
   /** Called once, with the first failure: from then on nothing is answered (P3). */
   readonly onFailure: (error: unknown) => void;
@@ -30,8 +31,9 @@ export class Outbox {
   add(bundle: Bundle): void {
     if (this.#hasFailed) return;
     if (bundle.records.length === 0 && !this.#isFlushing && this.#waiting.length === 0) return this.#release([bundle]);
+    const { journal, codec } = this.#options;
     try {
-      for (const record of bundle.records) this.#options.journal.append(encodeRecord(record));
+      for (const record of bundle.records) journal.append(codec.encodeRecord(record));
     } catch (error) {
       return this.#fail(error);
     }
@@ -42,8 +44,9 @@ export class Outbox {
   /** A record that nothing waits for: it goes with the next flush. */
   note(record: JournalRecord): void {
     if (this.#hasFailed) return;
+    const { journal, codec } = this.#options;
     try {
-      this.#options.journal.append(encodeRecord(record));
+      journal.append(codec.encodeRecord(record));
     } catch (error) {
       this.#fail(error);
     }

@@ -12,12 +12,12 @@ export interface Roles {
 }
 
 /** The real machines; a simulation hands in broken ones. */
-export const realMachines = (): RoleMachines => ({
+export const realMachines: RoleMachines = {
   acceptor: acceptorMachine(),
   learner: learnerMachine(),
   proposer: proposerMachine(),
   lease: leaseMachine(),
-});
+};
 
 /** Who is to hear a message. */
 export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
