@@ -21,7 +21,7 @@ const { values: options } = parseArgs({
 });
 const { group: groupName, node, journal, history } = options;
 const leaseMs = Number(options['lease-ms']);
-const log = pino({ base: { node } });
+const log = pino({ name: node });
 
 const stop = new AbortController();
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());

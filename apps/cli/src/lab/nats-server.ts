@@ -1,9 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { closeSync, fstatSync, openSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { findNatsServer, type Log, type NatsServerProgram } from './find-nats-server.ts';
+import { LineTail } from './line-tail.ts';
 
 export interface StartNatsServerOptions {
   readonly jetstream?: boolean;
@@ -16,6 +18,11 @@ export interface StartNatsServerOptions {
   readonly log?: Log;
   /** By default what {@link findNatsServer} finds. */
   readonly program?: NatsServerProgram;
+  /**
+   * A folder of the caller's for configuration, streams and log; by default one that `stop` removes. With it the server can
+   * outlive this process, see {@link NatsServer.release}: its log goes to a file, not to a pipe that would break.
+   */
+  readonly folder?: string;
 }
 
 /** A nats-server process that this process started. */
@@ -32,6 +39,8 @@ export interface NatsServer {
   kill(signal?: NodeJS.Signals): Promise<void>;
   /** Starts it again on the same port with the same streams; stops it before if it runs. */
   restart(): Promise<void>;
+  /** From now on the server does not end with this process. Needs a `folder` of the caller's. */
+  release(): void;
   /** Ends the process and removes the temporary folder. May be called twice. */
   stop(): Promise<void>;
 }
@@ -47,19 +56,23 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
   const { log = () => {} } = options;
   if (!options.program) found ??= findNatsServer({ log });
   const program = options.program ?? (await (found as Promise<NatsServerProgram>));
-  const folder = await mkdtemp(join(tmpdir(), 'synod-nats-'));
+  const folder = options.folder ?? (await mkdtemp(join(tmpdir(), 'synod-nats-')));
   const configFile = join(folder, 'nats.conf');
+  const logFile = options.folder && join(folder, 'nats-server.log');
+  const removeFolder = async (): Promise<void> => {
+    if (!options.folder) await rm(folder, { recursive: true, force: true });
+  };
 
   const start = async (port: number, monitorPort: number): Promise<Running> => {
     await writeFile(configFile, configuration({ ...options, port, monitorPort, folder }));
-    return run(program.path, ['-c', configFile]);
+    return run(program.path, ['-c', configFile], logFile);
   };
 
   let running: Running;
   try {
     running = await start(options.port ?? randomPort, randomPort);
   } catch (error) {
-    await rm(folder, { recursive: true, force: true });
+    await removeFolder();
     throw error;
   }
   const { port, monitorPort } = running;
@@ -80,9 +93,14 @@ export async function startNatsServer(options: StartNatsServerOptions = {}): Pro
       await end(running);
       running = await start(port, monitorPort);
     },
+    release() {
+      if (!logFile) throw new Error('a server that logs to this process cannot outlive it: give it a folder');
+      children.delete(running.child);
+      running.child.unref();
+    },
     async stop() {
       await end(running);
-      await rm(folder, { recursive: true, force: true });
+      await removeFolder();
     },
   };
 }
@@ -111,8 +129,12 @@ interface Running {
 }
 
 /** Resolves when the server says that it is ready: its log is the only place that tells both that and its ports. */
-function run(path: string, args: readonly string[]): Promise<Running> {
-  const child = spawn(path, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+function run(path: string, args: readonly string[], logFile?: string): Promise<Running> {
+  const log = logFile === undefined ? 'pipe' : openSync(logFile, 'a');
+  // With a log of its own it also has a process group of its own: Ctrl-C at a terminal is not meant for it.
+  const child = spawn(path, args, { stdio: ['ignore', 'ignore', log], detached: logFile !== undefined });
+  const lines = logFile === undefined ? null : new LineTail(logFile, fstatSync(log as number).size);
+  if (typeof log === 'number') closeSync(log);
   endWithThisProcess(child);
   const ended = new Promise<void>((resolve) => {
     child.once('exit', () => resolve());
@@ -124,22 +146,28 @@ function run(path: string, args: readonly string[]): Promise<Running> {
     const lastLines: string[] = [];
     const fail = (reason: string) => {
       clearTimeout(timer);
+      clearInterval(reader);
+      lines?.close();
       child.kill('SIGKILL');
       reject(new Error(`nats-server ${reason}${lastLines.length > 0 ? `:\n${lastLines.join('\n')}` : ''}`));
     };
     const timer = setTimeout(() => fail(`not ready after ${startTimeoutMs} ms`), startTimeoutMs);
     child.once('error', (error) => fail(`did not start: ${error.message}`));
     child.once('close', (code, signal) => fail(`ended before it was ready (${signal ?? `exit ${code}`})`));
-    createInterface({ input: child.stderr }).on('line', (line) => {
+    const hear = (line: string): void => {
       port ||= portIn(line, 'Listening for client connections on');
       monitorPort ||= portIn(line, 'Starting http monitor on');
       lastLines.push(line);
       if (lastLines.length > 20) lastLines.shift();
       if (line.includes('Server is ready') && child.pid !== undefined) {
         clearTimeout(timer);
+        clearInterval(reader);
+        lines?.close();
         resolve({ child, pid: child.pid, port, monitorPort, ended });
       }
-    });
+    };
+    const reader = lines ? setInterval(() => lines.read().forEach(hear), 5) : undefined;
+    if (child.stderr) createInterface({ input: child.stderr }).on('line', hear);
   });
 }
 
