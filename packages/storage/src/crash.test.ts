@@ -135,6 +135,18 @@ describe('a crash at any operation', () => {
     }
   });
 
+  it('fault 45: what was read after a failed fsync stays when the power fails, though the cache alone had it', async () => {
+    const operations = await operationsOf(growing);
+    for (let at = 1; at <= operations; at++) {
+      const files = new SimulatedFiles();
+      files.trouble = { at, kind: 'error' };
+      const model = new JournalModel();
+      await performUntilFailure(growing, files, model);
+      await perform([], files, model); // the next process, over the same cache: reads, and writes nothing of its own
+      await demandRecovery(files.powerless(seededRandom(at)), model);
+    }
+  });
+
   it('fault 42: short writes are followed by the rest', async () => {
     for (const writeAtMost of [1, 7, 100]) {
       const files = new SimulatedFiles();

@@ -1,6 +1,7 @@
 import type { JournalContents } from '@synod/protocol';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { SEGMENT_HEAD } from './frame.ts';
+import { frameSize, MARK_SIZE, SEGMENT_HEAD } from './frame.ts';
 import { recover } from './recovery.ts';
 import { segmentNumber } from './segment.ts';
 import { SimulatedFiles } from './simulated-files.test.support.ts';
@@ -43,20 +44,16 @@ const first = '00000001.segment';
 async function unfinished() {
   const before = new SimulatedFiles();
   await write(before, [numbered(1, 3), numbered(4, 5)]);
-  const begin = endOf(contentOf(before, first));
-  const journal = await write(before.killed(), []); // A second life changes nothing in the segment.
-  await journal.close();
   const after = before.killed();
   await write(after, [numbered(6, 9)]);
-  const end = endOf(contentOf(after, first)) - 24; // without the mark, which would say that the flush was durable
-  const whole = contentOf(after, first);
-  whole.fill(0, end);
-  return { after, begin, end, whole };
+  const begin = endOf(contentOf(before, first));
+  const end = endOf(contentOf(after, first)) - MARK_SIZE; // without the mark, which would say that the flush was durable
+  return { before, after, begin, end };
 }
 
+/** Where the next record would go. */
 function endOf(content: Buffer): number {
-  const [found] = [{ path: 'segment', number: 1, read: (length?: number) => content.subarray(0, length) }];
-  const recovery = recover([found as NonNullable<typeof found>], null);
+  const recovery = recover([{ path: first, number: 1, read: (length) => content.subarray(0, length) }], null);
   expect(recovery.damage).toBe(null);
   return recovery.tail?.end ?? 0;
 }
@@ -126,6 +123,19 @@ describe('P5, fault 43: a torn tail', () => {
   });
 });
 
+describe('P5: the chain', () => {
+  it('does not go on to a record left from before a cut, even in space that was never zeroed', async () => {
+    const { before, after, begin, end } = await unfinished();
+    const lost = numbered(6, 6)[0] as string;
+    const next = begin + frameSize(lost.length);
+    const other = before.killed();
+    await write(other, [['R'.repeat(lost.length)]]); // in place of the first record of the lost flush
+    const mixed = contentOf(other, first);
+    contentOf(after, first).copy(mixed, next, next, end);
+    expect(endOf(mixed)).toBe(next);
+  });
+});
+
 describe('P5, fault 44: a flipped bit', () => {
   /**
    * Every bit of every file. A flip is damage, and then the records before it are returned; or it lies where nothing is
@@ -182,8 +192,12 @@ describe('P5, fault 44: a flipped bit', () => {
     const journal = await write(files, [numbered(1, 5)], 512);
     const old = files.entries().filter(([path]) => path.endsWith('.segment'));
     await journal.checkpoint(numbered(11, 14).map(bytes));
-    // As if the power had failed before the old segment was removed.
-    await demandNoFlipIsMissedIn(new SimulatedFiles([...files.entries(), ...old]), '00000002.segment');
+    // As if the power had failed before the old segment was removed and the mark of the pause was written.
+    const left = new SimulatedFiles([...files.entries(), ...old]);
+    const end = contentOf(left, '00000002.segment').findLastIndex((byte) => byte !== 0) + 1;
+    const unmarked = changed(left, '00000002.segment', (content) => content.fill(0, end - MARK_SIZE));
+    expect(texts((await read(unmarked.killed())).records)).toEqual(numbered(11, 14));
+    await demandNoFlipIsMissedIn(unmarked, '00000002.segment');
 
     async function demandNoFlipIsMissedIn(both: SimulatedFiles, name: string): Promise<void> {
       const { length } = contentOf(both, name);
@@ -294,19 +308,33 @@ describe('P5: damage', () => {
     const files = await threeSegments();
     const { storeId } = await read(files.killed());
     const left = new SimulatedFiles(files.entries().filter(([path]) => path !== '/j/identity'));
-    expect(await read(left)).toMatchObject({ storeId, damage: expect.stringContaining('it is missing') });
+    const journal = simulatedJournal(left);
+    expect(await journal.open(owner)).toMatchObject({ storeId, damage: expect.stringContaining('it is missing') });
+    await expect(journal.checkpoint([])).rejects.toThrow('takes nothing more');
+    await journal.close();
+    expect((await read(left)).damage).toContain('it is missing');
     const nothing = new SimulatedFiles([['/j/identity', Buffer.from('?')]]);
     await expect(read(nothing)).rejects.toThrow('cannot open: /j/identity: offset 0: it is broken');
   });
 });
 
 describe('recovery', () => {
-  it('takes whatever bytes it is given', () => {
-    const random = (n: number) => Buffer.from(Array.from({ length: n }, (_, i) => (i * 7919 + n) & 0xff));
-    for (const length of [0, 1, SEGMENT_HEAD - 1, SEGMENT_HEAD, 1000]) {
-      const content = random(length);
-      const segment = { path: 'x.segment', number: 1, read: (count?: number) => content.subarray(0, count) };
-      expect(recover([segment], 's1')).toMatchObject({ records: [], damage: expect.any(String) });
-    }
+  it('takes whatever bytes it is given, and returns no record that was not written', async () => {
+    const files = new SimulatedFiles();
+    await write(files, [numbered(1, 2), numbered(3, 5)], 512);
+    const written = numbered(1, 5);
+    const { length } = contentOf(files, first);
+    const anywhere = fc.record({ at: fc.nat(length), bytes: fc.uint8Array({ maxLength: 200 }) });
+    fc.assert(
+      fc.property(fc.array(anywhere, { maxLength: 4 }), fc.nat(length), (changes, end) => {
+        const content = contentOf(files, first);
+        for (const change of changes) content.set(change.bytes.subarray(0, length - change.at), change.at);
+        for (const bytes of [content, content.subarray(0, end)]) {
+          const { records } = recover([{ path: first, number: 1, read: (count) => bytes.subarray(0, count) }], null);
+          expect(texts(records)).toEqual(written.slice(0, records.length));
+        }
+      }),
+      { numRuns: 300 },
+    );
   });
 });

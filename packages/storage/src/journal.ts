@@ -12,7 +12,7 @@ import { journalFailure } from './failure.ts';
 import type { Files } from './files.ts';
 import { endOfFrame, FORMAT, frameSize, SEGMENT_HEAD } from './frame.ts';
 import { decodeIdentity, demandOwner, type Identity, writeIdentity } from './identity.ts';
-import { type Recovery, recover } from './recovery.ts';
+import { recover } from './recovery.ts';
 import { FrameBuffer, Segment, segmentNumber, segmentPath, UNFINISHED } from './segment.ts';
 
 type Done = PromiseWithResolvers<void>;
@@ -64,6 +64,7 @@ export class DiskJournal implements Journal {
   }
 
   async open(owner: JournalOwner): Promise<JournalContents> {
+    if (this.#state === 'closed') throw this.#notOpen();
     invariant(this.#state === 'new', 'Journal: open is called once, or again after it was refused');
     this.#state = 'opening';
     const opening = this.#open(owner);
@@ -127,13 +128,13 @@ export class DiskJournal implements Journal {
     if (identity) demandOwner(folder, identity, owner);
     const isNew = identity ? identity.incarnations === 0 : identityBytes === null && this.#found().length === 0;
     const owned = isNew ? await this.#begin(owner, identity) : identity;
-    const recovery = this.#recover(owned?.storeId ?? null);
+    const recovery = recover(this.#found(), owned?.storeId ?? null);
     const damage = owned
       ? recovery.damage
       : `${folder}/identity: offset 0: ${identityBytes ? 'it is broken' : 'it is missing, though there are segments'}`;
     const storeId = owned?.storeId ?? recovery.storeId;
     if (storeId === null)
-      throw new JournalFailedError(`journal in ${folder}: cannot open: ${damage}; nor ${recovery.damage}`);
+      throw new JournalFailedError(`journal in ${folder}: cannot open: ${damage}, and no segment tells whose it is`);
     const incarnations = (owned?.incarnations ?? 0) + 1;
     // I2: before anybody can hear of this life, it is counted.
     if (owned) await writeIdentity(files, folder, { ...owned, incarnations });
@@ -172,10 +173,6 @@ export class DiskJournal implements Journal {
       const path = segmentPath(this.#folder, number);
       return [{ path, number, read: (length?: number) => this.#files.read(path, length) ?? Buffer.alloc(0) }];
     });
-  }
-
-  #recover(storeId: string | null): Recovery {
-    return recover(this.#found(), storeId);
   }
 
   #removeLeftovers(paths: readonly string[]): void {
@@ -304,8 +301,9 @@ export class DiskJournal implements Journal {
 
   async #close(): Promise<void> {
     await this.#opening;
-    if (this.#state !== 'open') return;
+    const wasOpen = this.#state === 'open';
     this.#state = 'closed';
+    if (!wasOpen) return;
     try {
       if (!this.#failure) await this.#flush();
       else if (this.#isLossUntold) throw this.#failure;
@@ -322,6 +320,6 @@ export class DiskJournal implements Journal {
   }
 
   #notOpen(): ClosedError {
-    return new ClosedError(`the journal in ${this.#folder} is not open`);
+    return new ClosedError(`the journal in ${this.#folder} is ${this.#state === 'closed' ? 'closed' : 'not open yet'}`);
   }
 }

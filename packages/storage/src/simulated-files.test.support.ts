@@ -111,9 +111,9 @@ export class SimulatedFiles implements Files {
         return taken.length;
       },
       sync: async () => {
-        this.#step();
-        content.synced = Buffer.from(content.bytes);
-        content.unsynced.length = 0;
+        // A kernel takes the pages of a failed sync for clean: programs go on seeing what the disk never gets (fault 45).
+        this.#step((kind) => kind === 'error' && content.unsynced.splice(0));
+        for (const { at, bytes } of content.unsynced.splice(0)) content.synced = overwrite(content.synced, bytes, at);
       },
       close: () => {},
     };
@@ -131,12 +131,12 @@ export class SimulatedFiles implements Files {
   }
 
   /** @param inPart - What the operation may leave when it does not come to its end. */
-  #step(inPart: () => void = () => {}): void {
+  #step(inPart: (kind: Trouble['kind']) => void = () => {}): void {
     if (this.#isDead) throw new Error('the process is dead');
     this.operations += 1;
     if (this.operations !== this.trouble?.at) return;
-    inPart();
     this.#isDead = this.trouble.kind === 'crash';
+    inPart(this.trouble.kind);
     const code = this.trouble.code ?? 'EIO';
     throw Object.assign(new Error(`${code}: simulated`), { code });
   }

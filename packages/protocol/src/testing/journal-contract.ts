@@ -332,7 +332,19 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(() => journal.append(bytes('r2'))).toThrow(ClosedError);
       await expect(journal.flush()).rejects.toBeInstanceOf(ClosedError);
       await expect(journal.checkpoint([])).rejects.toBeInstanceOf(ClosedError);
+      await expect(journal.open(owner)).rejects.toBeInstanceOf(ClosedError);
       expect(await read()).toEqual(['r1']);
+    });
+
+    it('close during the opening waits for it', async () => {
+      harness = await makeHarness();
+      const journal = harness.journal();
+      const opening = journal.open(owner);
+      const closing = journal.close();
+      await expect(opening).resolves.toMatchObject({ incarnations: 1 });
+      await closing;
+      expect(() => journal.append(bytes('r1'))).toThrow(ClosedError);
+      expect(await read()).toEqual([]);
     });
 
     it('close says when it could not flush, and gives the lock back all the same', async () => {
@@ -356,6 +368,8 @@ export function journalContract(name: string, makeHarness: () => Promise<Journal
       expect(() => journal.append(bytes('r1'))).toThrow(ClosedError);
       await expect(journal.flush()).rejects.toBeInstanceOf(ClosedError);
       await journal.close();
+      await expect(journal.open(owner)).rejects.toBeInstanceOf(ClosedError);
+      expect(await read()).toEqual([]);
     });
 
     it('P5: reports damage at every opening, returns the records before it, and takes no more', async () => {

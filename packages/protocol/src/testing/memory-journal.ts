@@ -205,7 +205,8 @@ export class MemoryJournal implements Journal {
   }
 
   async open(owner: JournalOwner): Promise<JournalContents> {
-    invariant(this.#state === 'new', 'Journal: open is called once');
+    if (this.#state === 'closed') throw notOpen();
+    invariant(this.#state === 'new', 'Journal: open is called once, or again after it was refused');
     const found = this.#disk.attach(this, owner);
     this.#state = 'open';
     // A damaged journal takes nothing more: what was appended behind the damage would hide it at the next open (P5).
@@ -255,8 +256,10 @@ export class MemoryJournal implements Journal {
   }
 
   async #close(): Promise<void> {
-    if (this.#state !== 'open') return;
+    if (this.#state === 'dead') return;
+    const wasOpen = this.#state === 'open';
     this.#state = 'closed';
+    if (!wasOpen) return;
     try {
       if (!this.#failure) await this.#flush();
       else if (this.#isLossUntold) throw this.#failure;
