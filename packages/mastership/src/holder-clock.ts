@@ -52,7 +52,9 @@ export class HolderClock {
   readonly #stamps = new Set<WeakRef<BaseStamp>>();
   /** Wall clock minus monotonic clock at the last tick. */
   #wallLeadMs: number;
+  /** What it ran ahead up to the last tick, and since; neither ever shrinks while it counts. */
   #wallExcessMs = 0;
+  #aheadMs = 0;
 
   constructor({ clock, leaseMs }: HolderClockOptions) {
     this.#clock = clock;
@@ -97,20 +99,21 @@ export class HolderClock {
   }
 
   #elapsedMs(stamp: BaseStamp, nowMs: number): number {
-    return nowMs - stamp.atMs + Math.max(this.#wallExcessMs - stamp.wallExcessMs, stamp.bootExcessMs);
+    const wallExcessMs = this.#wallExcessMs + this.#aheadMs - stamp.wallExcessMs;
+    return nowMs - stamp.atMs + Math.max(wallExcessMs, stamp.bootExcessMs);
   }
 
   /** A check between ticks: monotonic, then wall, so that a pause between the two counts as elapsed. */
   #look(): number {
     const nowMs = this.#clock.now();
-    const wallMs = this.#clock.wallNow();
-    const aheadMs = wallMs - nowMs - this.#wallLeadMs;
-    if (aheadMs > WALL_SLACK_MS) {
-      // Kept, or the excess would shrink when the wall clock is put back before the next tick.
-      this.#wallExcessMs += aheadMs - WALL_SLACK_MS;
-      this.#wallLeadMs = wallMs - this.#clock.now();
-    }
+    this.#noteAhead(this.#clock.wallNow() - nowMs);
     return nowMs;
+  }
+
+  /** The most it ran ahead since the last tick: the slack is taken off once a tick, however often somebody looks. */
+  #noteAhead(leadMs: number): void {
+    const aheadMs = leadMs - this.#wallLeadMs - WALL_SLACK_MS;
+    if (aheadMs > this.#aheadMs) this.#aheadMs = aheadMs;
   }
 
   /**
@@ -123,7 +126,9 @@ export class HolderClock {
     const bootMs = this.#bootResolutionMs === null ? null : this.#clock.bootNow();
     const baseMs = this.#clock.now();
 
-    this.#wallExcessMs += Math.max(0, wallMs - checkMs - this.#wallLeadMs - WALL_SLACK_MS);
+    this.#noteAhead(wallMs - checkMs);
+    this.#wallExcessMs += this.#aheadMs;
+    this.#aheadMs = 0;
     this.#wallLeadMs = wallMs - baseMs;
     if (bootMs !== null) this.#raiseBootExcess(bootMs - checkMs);
     if (!isBase) return null;

@@ -55,7 +55,7 @@ export class Bench {
   }
 
   send(event: LeaseEvent): void {
-    this.actor.send(event);
+    if (this.actor.getSnapshot().status === 'active') this.actor.send(event);
   }
 
   /** Chooses a command: it is seen, and applied. @returns its position. */

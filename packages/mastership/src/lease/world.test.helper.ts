@@ -1,0 +1,291 @@
+import { type Clock, type Command, incarnationOf, type Random, type TimerHandle } from '@synod/protocol';
+import { seededRandom, VirtualClock } from '@synod/protocol/testing';
+import { type Actor, createActor } from 'xstate';
+import { type FoldRules, foldRules } from '../fold/fold.rules.ts';
+import { MasterFold } from '../fold/master-fold.ts';
+import { HolderClock } from '../holder-clock.ts';
+import { DRIFT } from './bench.test.helper.ts';
+import { leaseMachine } from './lease.machine.ts';
+import { type LeaseRules, leaseRules } from './lease.rules.ts';
+import type { LeaseEvent } from './lease.types.ts';
+import { isMaster } from './licence.ts';
+
+export interface WorldOptions {
+  readonly seed: number;
+  readonly nodes: number;
+  readonly leaseMs: number;
+  /** Rate of each node's clocks, 1 ± ρ. */
+  readonly rates: readonly number[];
+  /** Share of proposals and of resends that are lost. */
+  readonly loss: number;
+  /** Longest delay of anything on its way. */
+  readonly delayMs: number;
+  readonly rules?: LeaseRules;
+  readonly foldRules?: FoldRules;
+}
+
+export type Action =
+  | { readonly type: 'want' }
+  | { readonly type: 'unwant' }
+  | { readonly type: 'resign' }
+  | { readonly type: 'restart' }
+  /** Nothing runs, clocks go on: a stopped process. */
+  | { readonly type: 'pause'; readonly forMs: number }
+  /** Nothing runs and the monotonic clock stands still: a machine that sleeps. */
+  | { readonly type: 'sleep'; readonly forMs: number }
+  /** Nothing is heard and nothing that is asked for arrives. */
+  | { readonly type: 'cut'; readonly forMs: number }
+  | { readonly type: 'leaseMs'; readonly value: number };
+
+/** Candidates with clocks of their own over one log, under true time that none of them can read. */
+export class World {
+  readonly truth = new VirtualClock({ nowMs: 0 });
+  readonly random: Random;
+  readonly options: WorldOptions;
+  readonly log: Command[] = [];
+  readonly nodes: Node[];
+
+  constructor(options: WorldOptions) {
+    this.options = options;
+    this.random = seededRandom(options.seed);
+    this.nodes = options.rates.slice(0, options.nodes).map((rate, i) => new Node(this, `n${i}`, rate));
+  }
+
+  /** By their own answers at this true instant. */
+  masters(): readonly Node[] {
+    return this.nodes.filter((node) => node.isMaster);
+  }
+
+  do(index: number, action: Action): void {
+    this.nodes[index % this.nodes.length]?.do(action);
+  }
+
+  /** The command reached the log: it is chosen, perhaps not for the first time. */
+  choose(command: Command): void {
+    this.log.push(command);
+    for (const node of this.nodes) node.deliverSoon();
+  }
+
+  /** Somebody saw the command on its way, chosen or not. */
+  spread(command: Command): void {
+    for (const node of this.nodes) this.later(() => node.hear({ type: 'seen', id: command.id }));
+  }
+
+  later(work: () => void): void {
+    this.truth.setTimeout(work, this.options.delayMs * this.random.next() ** 2);
+  }
+
+  isLost(): boolean {
+    return this.random.next() < this.options.loss;
+  }
+}
+
+/** One process after another under one name. */
+class Node {
+  readonly world: World;
+  readonly name: string;
+  readonly clock: NodeClock;
+  readonly #pending = new Map<string, Command>();
+  #life = 0;
+  #number = 0;
+  #incarnation = '';
+  #actor!: Actor<ReturnType<typeof leaseMachine>>;
+  #fold!: MasterFold;
+  #delivered = 0;
+  #isDelivering = false;
+  #isWanted = false;
+  #cutUntilMs = 0;
+
+  constructor(world: World, name: string, rate: number) {
+    this.world = world;
+    this.name = name;
+    this.clock = new NodeClock(world.truth, world.random, rate);
+    this.#start();
+  }
+
+  get isMaster(): boolean {
+    return isMaster(this.#actor.getSnapshot().context);
+  }
+
+  do(action: Action): void {
+    const { truth } = this.world;
+    switch (action.type) {
+      case 'want':
+      case 'unwant':
+        this.#isWanted = action.type === 'want';
+        return this.hear(action);
+      case 'resign':
+      case 'leaseMs':
+        return this.hear(action);
+      case 'pause':
+        return this.clock.pause(action.forMs);
+      case 'sleep':
+        return this.clock.sleep(action.forMs);
+      case 'cut':
+        this.#cutUntilMs = truth.now() + action.forMs;
+        return;
+      case 'restart':
+        return this.#start();
+    }
+  }
+
+  hear(event: LeaseEvent): void {
+    const actor = this.#actor;
+    this.clock.run(() => {
+      if (actor === this.#actor) actor.send(event);
+    });
+  }
+
+  deliverSoon(): void {
+    if (this.#isDelivering) return;
+    this.#isDelivering = true;
+    const life = this.#life;
+    this.world.later(() => this.clock.run(() => life === this.#life && this.#deliver()));
+  }
+
+  get #isCut(): boolean {
+    return this.world.truth.now() < this.#cutUntilMs;
+  }
+
+  #deliver(): void {
+    const { truth, log } = this.world;
+    this.#isDelivering = false;
+    if (this.#isCut) {
+      this.#isDelivering = true;
+      const life = this.#life;
+      truth.setTimeout(
+        () => this.clock.run(() => life === this.#life && this.#deliver()),
+        this.#cutUntilMs - truth.now(),
+      );
+      return;
+    }
+    while (this.#delivered < log.length) {
+      const command = log[this.#delivered++] as Command;
+      this.#pending.delete(command.id);
+      this.#actor.send({ type: 'seen', id: command.id });
+      this.#fold.apply(this.#delivered, command);
+    }
+  }
+
+  #start(): void {
+    const { leaseMs, rules = leaseRules, foldRules: broken = foldRules } = this.world.options;
+    this.#life += 1;
+    this.#incarnation = `${this.name}-${this.#life}`;
+    this.#pending.clear();
+    this.#delivered = 0;
+    this.#isDelivering = false;
+    const fold = new MasterFold({ rules: broken });
+    const holderClock = new HolderClock({ clock: this.clock, leaseMs: 100 });
+    const actor = createActor(leaseMachine(rules), {
+      clock: this.clock,
+      input: {
+        self: this.name,
+        incarnation: this.#incarnation,
+        leaseMs,
+        drift: DRIFT,
+        clock: this.clock,
+        random: this.world.random,
+        holderClock,
+        view: fold.view,
+        nextNumber: () => ++this.#number,
+      },
+    });
+    this.#actor?.stop();
+    this.#actor = actor;
+    this.#fold = fold;
+    fold.onApplied(({ id, applied, reason, news }) => {
+      if (news) actor.send({ type: 'applied', news });
+      if (incarnationOf(id) !== this.#incarnation) return;
+      actor.send(reason ? { type: 'outcome', id, applied, reason } : { type: 'outcome', id, applied });
+    });
+    actor.on('propose', ({ command }) => this.#propose(command));
+    actor.on('withdraw', ({ id }) => this.#pending.delete(id));
+    actor.on('lost', () => this.clock.setTimeout(() => this.hear({ type: 'settled' }), 100 * this.world.random.next()));
+    actor.start();
+    const tick = () => {
+      if (actor !== this.#actor) return;
+      holderClock.tick();
+      this.clock.setTimeout(tick, 5);
+    };
+    tick();
+    if (this.#isWanted) actor.send({ type: 'want' });
+    this.deliverSoon();
+  }
+
+  /** Asked for again until it is chosen or withdrawn. */
+  #propose(command: Command): void {
+    this.#pending.set(command.id, command);
+    const life = this.#life;
+    const ask = () => {
+      if (life !== this.#life || this.#pending.get(command.id) !== command) return;
+      if (!this.#isCut && !this.world.isLost()) this.world.later(() => this.world.choose(command));
+      if (!this.#isCut && !this.world.isLost()) this.world.spread(command);
+      this.clock.setTimeout(ask, 40);
+    };
+    ask();
+  }
+}
+
+/** A node's clocks: a rate of its own, timers up to 1 ms early and some late, and pauses. */
+class NodeClock implements Clock {
+  readonly #truth: VirtualClock;
+  readonly #random: Random;
+  readonly #rate: number;
+  readonly #offsetMs: number;
+  #pausedUntilMs = 0;
+  #sleepFromMs = 0;
+  #sleepUntilMs = 0;
+  #sleptMs = 0;
+
+  constructor(truth: VirtualClock, random: Random, rate: number) {
+    this.#truth = truth;
+    this.#random = random;
+    this.#rate = rate;
+    this.#offsetMs = 10_000 * random.next();
+  }
+
+  now(): number {
+    const inSleepMs = Math.min(this.#truth.now(), this.#sleepUntilMs) - this.#sleepFromMs;
+    return this.#offsetMs + this.#rate * (this.#truth.now() - this.#sleptMs - Math.max(0, inSleepMs));
+  }
+
+  wallNow(): number {
+    return Math.floor(1_000_000 + this.bootNow());
+  }
+
+  bootNow(): number {
+    return this.#offsetMs + this.#rate * this.#truth.now();
+  }
+
+  setTimeout(callback: () => void, delayMs: number): TimerHandle {
+    const early = this.#random.next() < 0.2 ? -this.#random.next() : 3 * this.#random.next();
+    const timer = { isCleared: false };
+    const fire = () => timer.isCleared || callback();
+    this.#truth.setTimeout(() => this.run(fire), Math.max(0, delayMs / this.#rate + early));
+    return timer;
+  }
+
+  clearTimeout(handle: TimerHandle): void {
+    if (handle) (handle as { isCleared: boolean }).isCleared = true;
+  }
+
+  /** Now, or when the process goes on. */
+  run(work: () => void): void {
+    const waitMs = this.#pausedUntilMs - this.#truth.now();
+    if (waitMs > 0) this.#truth.setTimeout(() => this.run(work), waitMs);
+    else work();
+  }
+
+  pause(forMs: number): void {
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#truth.now() + forMs);
+  }
+
+  sleep(forMs: number): void {
+    const now = this.#truth.now();
+    if (now < this.#sleepUntilMs) return;
+    this.#sleptMs += this.#sleepUntilMs - this.#sleepFromMs;
+    this.#sleepFromMs = now;
+    this.#sleepUntilMs = now + forMs;
+    this.pause(forMs);
+  }
+}
