@@ -22,6 +22,8 @@ export interface Reign {
 export interface MemberGroupOptions {
   readonly leaseMs: number;
   readonly tellsSights?: boolean;
+  /** Members run from what {@link build} made, as users run them, instead of from the sources. */
+  readonly isBuilt?: boolean;
 }
 
 /** Three members, three processes, one NATS server: their histories go to the lab as they are written. */
@@ -85,10 +87,19 @@ export class MemberGroup {
 
   /** Starts a member's process, its journal as its last one left it. */
   spawn(node: string, { waits = false } = {}): MemberProcess {
-    const { leaseMs, tellsSights = false } = this.#options;
-    const journal = join(this.#folder, node);
-    const options = { url: this.#url, group: this.name, node, voters: VOTERS, journal, leaseMs, waits, tellsSights };
-    const member = new MemberProcess(this.#lab, options, (line, sinceSightMs) => this.#record(line, sinceSightMs));
+    const { leaseMs, tellsSights = false, isBuilt = false } = this.#options;
+    const member = new MemberProcess(this.#lab, {
+      url: this.#url,
+      group: this.name,
+      node,
+      voters: VOTERS,
+      journal: join(this.#folder, node),
+      leaseMs,
+      waits,
+      tellsSights,
+      isBuilt,
+      onHistory: (line, sinceSightMs) => this.#record(line, sinceSightMs),
+    });
     this.#members.set(node, member);
     return member;
   }

@@ -7,9 +7,16 @@ import type { Lab } from './lab.ts';
 import type { MemberHears, MemberOptions, MemberSays } from './member-messages.ts';
 
 const PROGRAM = fileURLToPath(new URL('../member.ts', import.meta.url));
+/** The same as {@link build} leaves it. */
+const BUILT_PROGRAM = fileURLToPath(new URL('../../dist/bench/member.js', import.meta.url));
 const CLOSE_WITHIN_MS = 10_000;
 
 export type Status = Extract<MemberSays, { readonly type: 'status' }>;
+
+export interface MemberProcessOptions extends MemberOptions {
+  readonly isBuilt: boolean;
+  readonly onHistory: (line: HistoryLine, sinceSightMs: number | null) => void;
+}
 
 /** A member in a process of its own, as its bench sees it. */
 export class MemberProcess {
@@ -26,10 +33,16 @@ export class MemberProcess {
    *
    * @param onHistory - Called with each line of its history as it happens.
    */
-  constructor(lab: Lab, options: MemberOptions, onHistory: (line: HistoryLine, sinceSightMs: number | null) => void) {
+  constructor(lab: Lab, options: MemberProcessOptions) {
+    const { onHistory, isBuilt, ...member } = options;
     this.node = options.node;
     this.#lab = lab;
-    this.#child = fork(PROGRAM, [JSON.stringify(options)], { stdio: ['ignore', 'ignore', 'pipe', 'ipc'] });
+    // Flags of a profiler are handed on.
+    const execArgv = process.execArgv.filter((flag) => !isBuilt || !flag.startsWith('--conditions'));
+    this.#child = fork(isBuilt ? BUILT_PROGRAM : PROGRAM, [JSON.stringify(member satisfies MemberOptions)], {
+      execArgv,
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
     this.#ended = once(this.#child, 'exit');
     this.#child.on('message', (message: MemberSays) => {
       if (message.type === 'history') onHistory(message.line, message.sinceSightMs);
