@@ -69,6 +69,10 @@ function world() {
       election.changed();
       election.acquired(term);
     },
+    /** By the clock it is over; nobody has been told yet. */
+    lapse() {
+      state.isMaster = false;
+    },
     lose(lostBy = 'expired') {
       state.isMaster = false;
       election.lost(state.term, lostBy);
@@ -103,6 +107,31 @@ describe('runWhileMaster', () => {
     await settle();
     expect(terms).toEqual([5, 7]);
     w.election.close(new ClosedError('over'));
+    await running;
+  });
+
+  it('takes work that finds the lease over by the clock, before the notice of it, for work that stopped', async () => {
+    const w = world();
+    const terms: number[] = [];
+    const running = w.election.runWhileMaster(async (mastership) => {
+      terms.push(mastership.term);
+      await new Promise<void>((resolve) => void w.clock.setTimeout(resolve, 600));
+      mastership.assert();
+    });
+    w.elect(5);
+    await settle();
+    w.lapse();
+    await w.clock.advanceAsync(600);
+    w.lose();
+    w.free(6);
+    await settle();
+    expect(w.errors).toEqual([]);
+    expect(w.told).not.toContain('resign');
+    w.elect(7);
+    await settle();
+    expect(terms).toEqual([5, 7]);
+    w.election.close(new ClosedError('over'));
+    await w.clock.advanceAsync(600);
     await running;
   });
 

@@ -1,4 +1,11 @@
-import { type Clock, ClosedError, type MasterRecord, type Session, TimeoutError } from '@synod/protocol';
+import {
+  type Clock,
+  ClosedError,
+  type MasterRecord,
+  MastershipLostError,
+  type Session,
+  TimeoutError,
+} from '@synod/protocol';
 import { Latest } from './latest.ts';
 import { HeldMastership, type Holder } from './mastership.ts';
 import type { CampaignOptions, Election, Master, MasterChange, Mastership, RunWhileMasterOptions } from './types.ts';
@@ -283,8 +290,9 @@ export class GroupElection implements Election, Holder {
   }
 }
 
-/** The work stopped because it was told to: nothing to report. */
-const isAbortOf = (error: unknown, mastership: HeldMastership): boolean =>
-  mastership.isOver &&
-  (error === mastership.signal.reason ||
-    (error instanceof Error && (error.name === 'AbortError' || error.name === 'MastershipLostError')));
+/** The work stopped because it was told to, or because it looked at the clock before the notice came: nothing to report. */
+const isAbortOf = (error: unknown, mastership: HeldMastership): boolean => {
+  if (error instanceof MastershipLostError && error.term === mastership.term) return true;
+  if (!mastership.isOver || !(error instanceof Error)) return false;
+  return error === mastership.signal.reason || error.name === 'AbortError' || error.name === 'MastershipLostError';
+};
