@@ -220,10 +220,9 @@ function snapshot(state: LearnerState, message: Received<Snapshot>, out: Learner
   const { from, through, position, size, offset, bytes } = message;
   if (through <= state.through) return;
   behind(state, through, from);
-  let part = state.part;
-  if (part === null && offset === 0) part = { from, through, position, size, chunks: [], received: 0 };
   // Parts of one snapshot of one sender, in order; whatever else comes is a repeat, or another sender's.
-  if (part === null || part.from !== from || part.through !== through || part.received !== offset) return;
+  if (!bringsPart(state, message)) return;
+  const part = offset > 0 && state.part ? state.part : { from, through, position, size, chunks: [], received: 0 };
   part.chunks.push(bytes);
   part.received += bytes.byteLength;
   state.part = part;
@@ -310,12 +309,14 @@ export const isExpecting = (state: LearnerState): boolean => state.through < sta
 export const bringsNews = (state: LearnerState, message: Learned): boolean =>
   message.entries.some(({ slot }) => slot > state.through && !state.learned.has(slot));
 
-/** True when the message is the next part of a snapshot we need. */
-export const bringsPart = ({ through, part }: LearnerState, message: Received<Snapshot>): boolean =>
-  message.through > through &&
-  (part === null
-    ? message.offset === 0
-    : part.from === message.from && part.through === message.through && part.received === message.offset);
+/** True when the message is the next part of a snapshot we need, or its sender begins a newer one. */
+export function bringsPart({ through, part }: LearnerState, message: Received<Snapshot>): boolean {
+  if (message.through <= through) return false;
+  if (part === null) return message.offset === 0;
+  if (part.from !== message.from) return false;
+  if (message.through > part.through) return message.offset === 0;
+  return part.through === message.through && part.received === message.offset;
+}
 
 /** The next fetch: everything we miss, going on with a snapshot that `to` has begun to send. */
 export function fetchFrom(state: LearnerState, to: NodeId | 'all', isOpenEnded = false): LearnerEmitted {

@@ -394,6 +394,15 @@ describe('N2: behind somebody’s trim', () => {
     expect(actor.getSnapshot().value).toBe('current');
   });
 
+  it('a sender that has made a newer one meanwhile begins with that', () => {
+    const { choose, install, told } = learner();
+    choose(chosen('n2', 5));
+    install(from('n2', { type: 'snapshot', through: 5, position: 50, size: 4, offset: 0, bytes: Uint8Array.of(1, 2) }));
+    told();
+    install(whole('n2', 6));
+    expect(told()).toEqual(['install 6', 'progress 6/6']);
+  });
+
   it('when the sender falls silent in the middle, another one begins anew', () => {
     const { choose, install, clock, told } = learner();
     choose(chosen('n2', 5));
