@@ -31,6 +31,8 @@ describe('one master', () => {
     const { master } = await elected({ voters: ['a', 'b', 'c', 'd', 'e'].slice(0, size) });
     await world.advance(3 * world.leaseMs);
     expect(world.masters()).toEqual([master]);
+    // A follower of five hears but one of the others, and of a quorum all the same.
+    for (const node of world.voters) expect(world.status(node).hasQuorum).toBe(true);
   });
 
   it('a dead master is replaced within 1.1 leases; terms grow (S1)', async () => {

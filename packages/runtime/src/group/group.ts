@@ -52,7 +52,7 @@ export interface GroupStatus {
   readonly configuration: string;
   /** How long ago each voter was last heard, ms; `null` for never. This node: 0. */
   readonly voters: Readonly<Record<NodeId, number | null>>;
-  /** True while a majority of the voters was heard within a lease. */
+  /** True while a majority of the voters was heard, or heard of, within a lease. */
   readonly hasQuorum: boolean;
   /** Who leads the log, as far as is known here. */
   readonly leader: NodeId | null;

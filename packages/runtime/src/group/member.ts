@@ -234,6 +234,7 @@ export class Member {
         for (const message of turn.messages) {
           if (message.type === 'chosen') this.#sawLeader(message.ballot);
         }
+        this.voters.sawChosen();
         this.#asFresh(() => roles.learner.send({ type: 'chosens', messages }));
         break;
       case 'fetch':

@@ -11,6 +11,7 @@ export class Voters {
   /** Highest incarnation counter seen of each store; kept in the journal (I2). */
   readonly incarnations: Map<string, number>;
   readonly #heardAtMs = new Map<NodeId, number>();
+  #chosenAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: {
     clock: Clock;
@@ -56,8 +57,14 @@ export class Voters {
     );
   }
 
-  /** True while a quorum was heard within `withinMs`. */
+  /** News of a chosen slot, as it happened: a quorum was there, though a follower hears only the leader. */
+  sawChosen(): void {
+    this.#chosenAtMs = this.#clock.now();
+  }
+
+  /** True while a quorum was heard, or heard of, within `withinMs`. */
   hasQuorum(withinMs: number): boolean {
+    if (this.#clock.now() - this.#chosenAtMs <= withinMs) return true;
     const heard = Object.entries(this.silences()).filter(([, silentMs]) => silentMs !== null && silentMs <= withinMs);
     return this.#quorum.isAcceptQuorum(new Set(heard.map(([node]) => node)));
   }
