@@ -300,6 +300,19 @@ describe('campaign', () => {
     await expect(campaign).rejects.toThrow('enough');
   });
 
+  it('who gives up in the very step in which it is elected leaves no mastership without a holder', async () => {
+    const w = world();
+    const abort = new AbortController();
+    const campaign = w.election.campaign({ signal: abort.signal });
+    campaign.catch(() => {});
+    abort.abort(new Error('enough'));
+    w.elect(5);
+    await expect(campaign).rejects.toThrow('enough');
+    await settle();
+    expect(w.told).toContain('resign');
+    expect(w.election.isMaster()).toBe(false);
+  });
+
   it('a mastership nobody waits for any more is given back', async () => {
     const w = world();
     w.elect(5);

@@ -105,19 +105,19 @@ export class GroupElection implements Election, Holder {
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<HeldMastership>();
     const waiter: Waiter = { resolve, reject };
-    const onAbort = () => reject(signal?.reason);
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : clock.setTimeout(
-            () =>
-              reject(
-                new TimeoutError(
-                  `not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`,
-                ),
-              ),
-            timeoutMs,
-          );
+    // At once: a mastership that comes in this very step must not be handed to somebody who has left.
+    const giveUp = (reason: unknown) => {
+      this.#waiters.delete(waiter);
+      reject(reason);
+    };
+    const onAbort = () => giveUp(signal?.reason);
+    const onTimeout = () =>
+      giveUp(
+        new TimeoutError(
+          `not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`,
+        ),
+      );
+    const timer = timeoutMs === undefined ? undefined : clock.setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#waiters.add(waiter);
     candidate.want();
