@@ -69,6 +69,13 @@ function world() {
       election.changed();
       election.acquired(term);
     },
+    /** As from a snapshot: the record has changed, and nobody was told of it before. */
+    electUnheard(term: number) {
+      state.isMaster = true;
+      state.term = term;
+      present = record(1, term);
+      election.acquired(term);
+    },
     /** By the clock it is over; nobody has been told yet. */
     lapse() {
       state.isMaster = false;
@@ -160,6 +167,39 @@ describe('runWhileMaster', () => {
     expect(most).toBe(1);
     w.election.close(new ClosedError('over'));
     finish();
+  });
+
+  it.each(['told', 'not told yet'])('work does not begin by a mastership that is over already, %s', async (how) => {
+    const w = world();
+    let runs = 0;
+    void w.election.runWhileMaster((mastership) => {
+      runs++;
+      return forever(mastership);
+    });
+    w.elect(5);
+    if (how === 'told') w.lose('deposed');
+    else w.lapse();
+    await settle();
+    expect(runs).toBe(0);
+    expect(w.told).toContain('settled');
+    w.free(6);
+    w.elect(7);
+    await settle();
+    expect(runs).toBe(1);
+    w.election.close(new ClosedError('over'));
+  });
+
+  it('who waits for a resignation hears of its end, though the next mastership came without the news between', async () => {
+    const w = world();
+    const campaign = w.election.campaign();
+    w.elect(5);
+    const mastership = await campaign;
+    const resigning = mastership.resign();
+    await settle();
+    void w.election.campaign();
+    w.electUnheard(7);
+    await resigning;
+    w.election.close(new ClosedError('over'));
   });
 
   it('work that returns while it is master resigns, and that is the end', async () => {

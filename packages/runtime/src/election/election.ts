@@ -138,6 +138,11 @@ export class GroupElection implements Election, Holder {
     for (;;) {
       const mastership = await this.#campaignUntil(signal);
       if (mastership === null) return;
+      // Over before the work's turn came, told (isOver) or not (T5): nothing begins by it.
+      if (!this.holds(mastership.term)) {
+        void this.resign(mastership, 'over before it began');
+        continue;
+      }
       const stop = () => void this.resign(mastership, 'stopped');
       signal?.addEventListener('abort', stop, { once: true });
       if (signal?.aborted) stop();
@@ -219,6 +224,7 @@ export class GroupElection implements Election, Holder {
   acquired(term: number): void {
     const mastership = new HeldMastership(this, term);
     this.#current = mastership;
+    this.#release(); // Of an earlier term: a snapshot may bring the next one without the change between.
     const { promise: done, resolve } = Promise.withResolvers<void>();
     this.#released = { term, resolve, done };
     const [waiter] = this.#waiters;
