@@ -63,7 +63,7 @@ function hear(state: FormationState, heard: Received<Formation>): FormationStep 
   if (state.isFormed || heard.from === state.self) return unchanged(state);
   const { from, storeId, kept, isFormed } = heard;
   if (kept && isOutside(state, kept)) return unchanged(refuseOutside(state, from, kept, isFormed));
-  if (kept && isFormed && !state.kept) return unchanged(refuseForgetful(state, from, kept));
+  if (kept && isFormed && (!state.kept || state.isDamaged)) return unchanged(refuseForgetful(state, from, kept));
   if (!state.wished.voters.includes(from)) return unchanged(state);
   const keptDigest = kept && configurationDigest(kept);
   const before = state.heard.get(from);
@@ -144,9 +144,11 @@ function refuseOutside(state: FormationState, from: NodeId, kept: Configuration,
 
 /**
  * A formed group holds this very store, so the store once said, durably, that it keeps this configuration, and now knows
- * nothing of it: its folder was rolled back. What else it forgot nobody can tell (I2).
+ * nothing of it: its folder was rolled back. What else it forgot nobody can tell (I2). A damaged one has said so itself (P5);
+ * it may have lost no more than that it was formed, and serves as learner all the same.
  */
 function refuseForgetful(state: FormationState, from: NodeId, kept: Configuration): FormationState {
+  if (state.isDamaged) return { ...state, foreign: kept, conflict: null };
   const conflict = `${from} belongs to a formed group that holds store ${state.storeId}, which does not remember it: the folder was rolled back. This store does not vote`;
   return { ...state, foreign: kept, conflict };
 }

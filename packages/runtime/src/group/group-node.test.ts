@@ -233,6 +233,16 @@ describe('identity', () => {
     expect(world.lines.some((line) => line.includes('damaged'))).toBe(true);
     expect(world.status(damaged).learnedThrough).toBeGreaterThan(0);
   });
+
+  it.each([0, 1, 2])('P5: a journal of which %i records can be read still serves as learner', async (readable) => {
+    const { others } = await elected();
+    const [damaged] = others as [string];
+    world.crash(damaged);
+    world.disks.get(damaged)?.damage(readable);
+    const { started } = world.launch(damaged);
+    await world.until(() => world.status(damaged).state === 'follower', 2 * world.leaseMs);
+    await started;
+  });
 });
 
 describe('formation', () => {
