@@ -11,6 +11,7 @@ export { groupMachine, type RoleMachines } from './group/group.machine.ts';
 export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';
 export { GROUP_ELECTION } from './group/group-node.ts';
 export { joinOver } from './join.ts';
+export { type JsonView, jsonView } from './json-view.ts';
 export {
   DEFAULT_LEASE_MS,
   type LoggerLike,

@@ -64,7 +64,7 @@ export interface NodeOptions {
   /** Ends `join` while it waits, and closes the group afterwards. */
   readonly signal?: AbortSignal;
   readonly logger?: LoggerLike;
-  /** Every event of every machine, as XState's inspector gets it. */
+  /** Every event of every machine, as XState's inspector gets it; `jsonView` makes JSON of it. */
   readonly inspect?: (event: unknown) => void;
   /** Machines and rules in place of the real ones, for simulations that break one. */
   readonly machines?: Partial<RoleMachines>;

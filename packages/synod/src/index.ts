@@ -30,7 +30,7 @@ export type {
   NodeState,
   RunWhileMasterOptions,
 } from '@synod/runtime';
-export { nameProblems } from '@synod/runtime';
+export { type JsonView, jsonView, nameProblems } from '@synod/runtime';
 export { type HistoryLine, recordHistory } from './history.ts';
 export { join, optionProblems } from './join.ts';
 export type { JoinMembership, JoinOptions } from './options.ts';

@@ -33,6 +33,6 @@ export interface JoinOptions {
   readonly signal?: AbortSignal;
   /** In the shape of pino; silent by default. Info is one line per change of mastership. */
   readonly logger?: LoggerLike;
-  /** Every event of every machine, as XState's inspector gets it. */
+  /** Every event of every machine, as XState's inspector gets it; `jsonView` makes JSON of it. */
   readonly inspect?: (event: unknown) => void;
 }

@@ -309,7 +309,7 @@ export class GroupNode implements Group {
       inputs: (formation) => this.#assemble(formation),
     };
     const { inspect } = this.#raw;
-    const root = createActor(machine, { input, clock, ...(inspect ? { inspect } : {}) });
+    const root = createActor(machine, { input, clock, ...(inspect ? { inspect: this.#unharmed(inspect) } : {}) });
     this.#root = root;
     root.on('claim', () => this.#guard(() => this.#identity.claim()));
     root.on('formation.bundle', ({ records, announce }) =>
@@ -688,6 +688,19 @@ export class GroupNode implements Group {
         ? error
         : new JournalFailedError(`the journal of ${this.node} failed: ${cause.message}`, { cause }),
     );
+  }
+
+  /** An inspector looks on: what it throws must not reach the machines it looks at. Said once. */
+  #unharmed(inspect: (event: unknown) => void): (event: unknown) => void {
+    let hasThrown = false;
+    return (event) => {
+      try {
+        inspect(event);
+      } catch (error) {
+        if (!hasThrown) this.#report(error);
+        hasThrown = true;
+      }
+    };
   }
 
   #report(error: unknown): void {
