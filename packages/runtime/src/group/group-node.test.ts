@@ -184,6 +184,21 @@ describe('identity', () => {
     expect(world.masters()).toEqual([]);
   });
 
+  it('I2: a store outside the configuration writes no checkpoint, which would make it a voter at its next start', async () => {
+    const { others } = await elected();
+    const [wiped] = others as [string];
+    world.crash(wiped);
+    world.disks.get(wiped)?.wipe();
+    for (let start = 0; start < 2; start++) {
+      world.launch(wiped);
+      await world.until(() => world.status(wiped).state === 'follower', 2 * world.leaseMs);
+      void world.node(wiped).checkpoint();
+      await world.advance(10);
+      expect(world.status(wiped).state).toBe('follower');
+      world.crash(wiped);
+    }
+  });
+
   it('I2: a folder that was rolled back is found by its peers and not counted', async () => {
     const { master, others } = await elected();
     const [back, other] = others as [string, string];

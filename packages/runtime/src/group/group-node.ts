@@ -219,7 +219,7 @@ export class GroupNode implements Group {
 
   /** Writes a checkpoint now, whatever the journal's size (P6). */
   async checkpoint(): Promise<void> {
-    await this.#member?.checkpointer.review(0);
+    await this.#member?.reviewJournal(0);
   }
 
   /** Stops without a word, as a crash does: for tests and simulations. */

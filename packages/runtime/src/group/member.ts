@@ -254,6 +254,14 @@ export class Member {
     }
   }
 
+  /**
+   * Makes a checkpoint if the journal is due for one. A follower writes nothing: a checkpoint over a damaged journal would
+   * hide the damage (P5), and one in a foreign store would say that it keeps a configuration which does not hold it (I2).
+   */
+  async reviewJournal(limitBytes?: number): Promise<void> {
+    if (this.#options.isVoter) await this.checkpointer.review(limitBytes);
+  }
+
   /** T5, by the lease machine's reckoning. */
   isMaster(): boolean {
     const lease = this.#roles?.lease;
@@ -402,7 +410,7 @@ export class Member {
       this.#guard(() => {
         this.#appliedThrough = snapshot.through;
         this.#restore(snapshot);
-        this.#reviewJournal(0);
+        void this.reviewJournal(0);
       }),
     );
     learner.on('progress', ({ through, known }) =>
@@ -410,7 +418,7 @@ export class Member {
         roles.acceptor?.send({ type: 'learned', through });
         roles.proposer?.send({ type: 'learned', through, known });
         this.#tellNews();
-        this.#reviewJournal();
+        void this.reviewJournal();
       }),
     );
     learner.on('stuck', () => this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck' })));
@@ -543,11 +551,6 @@ export class Member {
     const changes = this.#news;
     this.#news = [];
     if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
-  }
-
-  /** A follower writes nothing: a checkpoint over a damaged journal would hide the damage (P5). */
-  #reviewJournal(limitBytes?: number): void {
-    if (this.#options.isVoter) void this.checkpointer.review(limitBytes);
   }
 
   /** P6: one cut over all state machines, the position counter and the acceptor. */
