@@ -1,4 +1,4 @@
-import { ConfigError, NodeIdInUseError } from '@synod/protocol';
+import { ConfigError, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { joinOver } from '../join.ts';
@@ -391,6 +391,31 @@ describe('journal', () => {
     expect(world.masters()).not.toContain(master);
     await world.untilMaster(master);
   });
+});
+
+it('P3: a disk that is full at a checkpoint is a failed journal like any other', async () => {
+  const { master } = await elected();
+  world.disks.get(master)?.failNext('ENOSPC: no space left on device');
+  const { closed } = world.node(master);
+  void world.node(master).checkpoint();
+  await world.advance(10);
+  expect(await closed).toBeInstanceOf(JournalFailedError);
+  expect(world.held[0]?.lostBy).toBe('failed');
+});
+
+it('N1: after a failure in the middle of a burst nothing more of it is applied', async () => {
+  const { master, others } = await elected();
+  const [late] = others as [string];
+  world.crash(late);
+  await world.advance(2 * world.leaseMs);
+  const ignore = () => {};
+  const fail = (_: object, message: string) => {
+    if (message.startsWith('master elected')) throw new Error('broken');
+  };
+  world.launch(late, { logger: { debug: fail, info: fail, warn: ignore, error: ignore } });
+  await world.until(() => world.status(late).state === 'failed', 2 * world.leaseMs);
+  expect(world.status(late).position).toBeLessThan(3);
+  expect(world.status(master).position).toBeGreaterThan(3);
 });
 
 describe('observer', () => {

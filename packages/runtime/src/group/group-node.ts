@@ -399,7 +399,8 @@ export class GroupNode implements Group {
       onRestored: (news) => this.#heardNews(news, false),
       holderClock: this.#holderClock,
       onStaleStore: (from) => this.#drop('stale-store', from),
-      onFailure: (error) => this.#fail(internal(error)),
+      onFailure: (error) =>
+        error instanceof JournalFailedError ? this.#journalFailed(error) : this.#fail(internal(error)),
     });
     return this.#member.inputs();
   }

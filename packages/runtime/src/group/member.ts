@@ -398,23 +398,25 @@ export class Member {
   #hearLearner(roles: Roles): void {
     const { send, outbox, isVoter } = this.#options;
     const { learner } = roles;
+    // N1: after a broken invariant nothing more is applied, though the step that met it goes on.
+    const whileLiving = (work: () => void) => this.#guard(() => this.#roles && work());
     learner.on('send', ({ to, message }) => this.#guard(() => send(to, message)));
-    learner.on('record', ({ record }) => this.#guard(() => void (isVoter && outbox.note(record))));
+    learner.on('record', ({ record }) => whileLiving(() => void (isVoter && outbox.note(record))));
     learner.on('apply', ({ slot, value }) =>
-      this.#guard(() => {
+      whileLiving(() => {
         this.#appliedThrough = slot;
         this.log.apply(slot, value);
       }),
     );
     learner.on('install', ({ snapshot }) =>
-      this.#guard(() => {
+      whileLiving(() => {
         this.#appliedThrough = snapshot.through;
         this.#restore(snapshot);
         void this.reviewJournal(0);
       }),
     );
     learner.on('progress', ({ through, known }) =>
-      this.#guard(() => {
+      whileLiving(() => {
         roles.acceptor?.send({ type: 'learned', through });
         roles.proposer?.send({ type: 'learned', through, known });
         this.#tellNews();
