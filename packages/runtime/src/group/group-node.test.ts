@@ -1,4 +1,4 @@
-import { ConfigError, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
+import { ConfigError, encodeEnvelope, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { joinOver } from '../join.ts';
@@ -419,6 +419,22 @@ it('N1: after a failure in the middle of a burst nothing more of it is applied',
 });
 
 describe('observer', () => {
+  it('sets a timer for what it asked, and none for each piece of news afterwards', async () => {
+    await elected();
+    const { started } = world.launch('o', { membership: { role: 'observer' } });
+    await world.until(() => world.status('o').state === 'observer', world.leaseMs);
+    await world.advance(world.leaseMs / 2);
+    await started;
+    for (const node of world.voters) world.crash(node);
+    await world.advance(2 * world.leaseMs);
+    expect(world.clock.nextAtMs()).toBeUndefined();
+    const teller = world.network.bus('a');
+    const payload = encodeEnvelope({ config: '', incarnation: 'i', message: { type: 'news', changes: [] } });
+    teller.publish({ role: 'learner', to: 'all' }, payload);
+    await world.advance(1);
+    expect(world.clock.nextAtMs()).toBeUndefined();
+  });
+
   it('hears who is master now, and of each change; it cannot be master', async () => {
     const { master } = await elected();
     const { started } = world.launch('o', { membership: { role: 'observer' } });

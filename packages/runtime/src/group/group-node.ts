@@ -91,7 +91,7 @@ export class GroupNode implements Group {
   #failure: Error | null = null;
   #health: unknown = null;
   #isClosing = false;
-  #presentHeard: (() => void) | null = null;
+  readonly #presentHeard = new Set<() => void>();
   #livedThrough = 0;
   #signAtMs = 0;
   #wasWaitingFor = '';
@@ -482,7 +482,7 @@ export class GroupNode implements Group {
         if (changes) this.#heardNews(changes, true);
       }
     }
-    this.#presentHeard?.();
+    for (const onHeard of this.#presentHeard) onHeard();
   }
 
   #applied({ news }: Applied): void {
@@ -601,10 +601,15 @@ export class GroupNode implements Group {
     const { leaseMs } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
     const timers = [clock.setTimeout(resolve, leaseMs / 2)];
-    this.#presentHeard = () => void timers.push(clock.setTimeout(resolve, leaseMs / 50));
+    const onHeard = () => {
+      this.#presentHeard.delete(onHeard);
+      timers.push(clock.setTimeout(resolve, leaseMs / 50));
+    };
+    this.#presentHeard.add(onHeard);
     signal?.addEventListener('abort', () => resolve(), { once: true });
     this.#send(EVERYBODY, { type: 'present' });
     await promise;
+    this.#presentHeard.delete(onHeard);
     for (const timer of timers) clock.clearTimeout(timer);
     signal?.throwIfAborted();
   }
