@@ -220,6 +220,11 @@ export class GroupElection implements Election, Holder {
     await this.#released?.done;
   }
 
+  /** The candidate lives from now on: it hears who asked before. */
+  begun(): void {
+    if (this.#waiters.size > 0) this.#ports.candidate?.want();
+  }
+
   /** The lease machine was elected. */
   acquired(term: number): void {
     const mastership = new HeldMastership(this, term);

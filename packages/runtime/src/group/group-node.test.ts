@@ -1,4 +1,4 @@
-import { ConfigError, encodeEnvelope, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
+import { ClosedError, ConfigError, encodeEnvelope, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { joinOver } from '../join.ts';
@@ -271,6 +271,36 @@ describe('formation', () => {
     await expect(started).rejects.toThrow('enough');
   });
 
+  it('closed while it waits, join ends, and the journal is free', async () => {
+    world = new TestWorld();
+    const { node, started } = world.launch('a');
+    await world.advance(100);
+    void node.close();
+    await world.advance(10);
+    await expect(started).rejects.toBeInstanceOf(ClosedError);
+    expect(await node.closed).toBeUndefined();
+    expect(world.status('a').state).toBe('left');
+    expect(world.disks.get('a')?.isLocked).toBe(false);
+  });
+
+  it('honours its signal while it asks whether the group has lived before', async () => {
+    world = new TestWorld();
+    const abort = new AbortController();
+    const { started } = world.launch('a', { signal: abort.signal, livedThrough: () => new Promise(() => {}) });
+    await world.advance(100);
+    abort.abort(new Error('enough'));
+    await world.advance(10);
+    await expect(started).rejects.toThrow('enough');
+    expect(world.disks.get('a')?.isLocked).toBe(false);
+  });
+
+  it('a campaign asked for before the node plays its part is not forgotten', async () => {
+    world = new TestWorld({ voters: ['a'] });
+    world.launch('a');
+    world.campaign('a');
+    await world.untilMaster();
+  });
+
   it('says which options are wrong, all at once', async () => {
     world = new TestWorld();
     const ports = {
@@ -307,6 +337,22 @@ describe('network', () => {
     world.network.disconnect('b');
     const second = world.launch('b', { signal: abort.signal, membership: { role: 'observer' } });
     await world.advance(50);
+    abort.abort(new Error('enough'));
+    await expect(second.started).rejects.toThrow('enough');
+  });
+
+  it('a connection that breaks while it joins is waited for, and its signal honoured', async () => {
+    world = new TestWorld({ voters: ['a'] });
+    const abort = new AbortController();
+    const { started } = world.launch('a', { signal: abort.signal });
+    world.network.disconnect('a');
+    await world.advance(500);
+    world.network.reconnect('a');
+    await world.until(() => world.status('a').state === 'voter', world.leaseMs);
+    await started;
+    const second = world.launch('b', { signal: abort.signal, membership: { role: 'observer' } });
+    world.network.disconnect('b');
+    await world.advance(500);
     abort.abort(new Error('enough'));
     await expect(second.started).rejects.toThrow('enough');
   });

@@ -91,6 +91,7 @@ export class GroupNode implements Group {
   #failure: Error | null = null;
   #health: unknown = null;
   #isClosing = false;
+  #ending: Promise<void> | null = null;
   readonly #presentHeard = new Set<() => void>();
   #livedThrough = 0;
   #signAtMs = 0;
@@ -141,20 +142,31 @@ export class GroupNode implements Group {
     if (signal?.aborted) throw asError(signal.reason);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
-      await Promise.race([this.#connected(), this.#ready.promise]);
+      // `#ready` fails when this node does, or is closed: no wait outlasts it.
+      const { promise: isReady } = this.#ready;
+      await Promise.race([this.#connected(), isReady]);
       await this.#openJournal();
-      if (this.#failure) throw this.#failure;
-      const roundTripMs = await this.#listen();
-      if (this.#failure) throw this.#failure;
+      this.#demandLife();
+      const roundTripMs = await Promise.race([this.#listen(), isReady.then(() => 0)]);
+      this.#demandLife();
       this.#startRoot(roundTripMs);
-      await this.#ready.promise;
+      await isReady;
     } catch (error) {
-      await this.#end(asError(error));
+      await this.#end(this.#isClosing ? undefined : asError(error));
+      await this.#closeJournal();
       throw error;
     } finally {
       signal?.removeEventListener('abort', onAbort);
     }
-    signal?.addEventListener('abort', () => void this.close(), { once: true });
+    const onClose = () => void this.close();
+    signal?.addEventListener('abort', onClose, { once: true });
+    void this.closed.then(() => signal?.removeEventListener('abort', onClose));
+  }
+
+  /** Nothing is begun by a node that has ended. */
+  #demandLife(): void {
+    if (this.#failure) throw this.#failure;
+    if (this.#isClosing) throw new ClosedError(`group "${this.name}" was closed here`);
   }
 
   election(name = GROUP_ELECTION): Election {
@@ -203,6 +215,7 @@ export class GroupNode implements Group {
   async close(): Promise<void> {
     if (this.#isClosing) return void (await this.closed);
     this.#isClosing = true;
+    this.#ready.reject(new ClosedError(`group "${this.name}" was closed here`));
     await this.#resignAll();
     await this.#end(undefined);
   }
@@ -271,7 +284,10 @@ export class GroupNode implements Group {
     }
     this.#contents = { ...this.#contents, damage };
     this.#recovered = recover(records);
-    if (!this.#recovered.isFormed) this.#livedThrough = (await this.#raw.livedThrough?.()) ?? 0;
+    if (!this.#recovered.isFormed && this.#raw.livedThrough) {
+      const asked = this.#raw.livedThrough();
+      this.#livedThrough = await Promise.race([asked, this.#ready.promise.then(() => 0)]);
+    }
     if (damage) this.#warn({ damage }, `journal of ${this.node} is damaged: it serves as learner only. ${damage}`);
   }
 
@@ -289,10 +305,18 @@ export class GroupNode implements Group {
     this.#subscriptions.push(
       bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))),
     );
-    await bus.flush();
-    const sentAtMs = clock.now();
-    await bus.flush();
-    return clock.now() - sentAtMs;
+    for (;;) {
+      try {
+        await bus.flush();
+        const sentAtMs = clock.now();
+        await bus.flush();
+        return clock.now() - sentAtMs;
+      } catch (error) {
+        // The connection broke meanwhile: it comes back, or was never one.
+        if (bus.isConnected || this.#isClosing || this.#failure) throw error;
+        await this.#connected();
+      }
+    }
   }
 
   #startRoot(roundTripMs: number): void {
@@ -431,7 +455,7 @@ export class GroupNode implements Group {
   }
 
   #begin(): void {
-    if (!this.#root || !this.#member) return;
+    if (!this.#root || !this.#member || this.#isClosing) return;
     const children = this.#root.getSnapshot().children as unknown as Roles;
     for (const child of Object.values(children))
       child.subscribe({ error: (error: unknown) => this.#fail(internal(error)) });
@@ -439,6 +463,7 @@ export class GroupNode implements Group {
     if (this.#state === 'follower')
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     this.#watchHealth();
+    this.#elections.get(GROUP_ELECTION)?.begun();
     this.#ready.resolve();
   }
 
@@ -774,13 +799,23 @@ export class GroupNode implements Group {
     this.#root?.stop();
   }
 
-  async #end(error: Error | undefined): Promise<void> {
+  /** Once: whatever ends this node first says why. */
+  #end(error: Error | undefined): Promise<void> {
+    this.#ending ??= this.#leave(error);
+    return this.#ending;
+  }
+
+  async #leave(error: Error | undefined): Promise<void> {
     this.#isClosing = true;
     this.#state = error ? 'failed' : 'left';
     this.#cease(error ?? new ClosedError(`group "${this.name}" was closed here`));
+    await this.#closeJournal();
+    this.#resolveClosed(error);
+  }
+
+  async #closeJournal(): Promise<void> {
     const { membership } = this.#options;
     if (membership.role === 'member' && this.#contents) await membership.journal.close().catch(() => {});
-    this.#resolveClosed(error);
   }
 }
 
