@@ -8,6 +8,7 @@ import { orAborted } from './interruption.ts';
 
 /** How to reach NATS. */
 export interface NatsOptions {
+  /** URLs; the first that names a user, `nats://user:password@host` or `nats://token@host`, says who we are. */
   readonly servers: readonly string[];
   /** File of credentials; none: as nobody in particular. */
   readonly creds?: string;
@@ -16,7 +17,7 @@ export interface NatsOptions {
 /** What is wrong with the options, a sentence each. */
 export function natsProblems({ servers, creds }: NatsOptions): readonly string[] {
   const problems = servers
-    .filter((server) => !URL.canParse(server.includes('://') ? server : `nats://${server}`))
+    .filter((server) => urlOf(server) === null)
     .map((server) => `--nats-url (or NATS_URL): "${server}" is no URL of a NATS server`);
   if (creds !== undefined && readCreds(creds) === null) {
     problems.push(`--nats-creds (or NATS_CREDS): the file ${creds} cannot be read`);
@@ -67,7 +68,8 @@ export async function connectPatiently(
       if (connection) return connection;
     } catch (error) {
       if (!(error instanceof CommandError) || error.exitCode !== EXIT.unavailable) throw error;
-      if (error.message !== said) logger.warn({ servers: options.servers }, `waiting for NATS. ${error.message}`);
+      if (error.message !== said)
+        logger.warn({ servers: options.servers.map(withoutUser) }, `waiting for NATS. ${error.message}`);
       said = error.message;
       await sleep(Math.ceil(leaseMs / 20), undefined, { signal }).catch(() => {});
     }
@@ -79,7 +81,23 @@ export async function connectPatiently(
 function base({ servers, creds }: NatsOptions): ConnectionOptions {
   const content = creds === undefined ? null : readCreds(creds);
   if (creds !== undefined && content === null) throw new ConfigError(natsProblems({ servers, creds }));
-  return { servers: [...servers], name: 'synod', ...(content ? { authenticator: credsAuthenticator(content) } : {}) };
+  const options = { servers: servers.map(withoutUser), name: 'synod' };
+  return content ? { ...options, authenticator: credsAuthenticator(content) } : { ...options, ...userOf(servers) };
+}
+
+const urlOf = (server: string): URL | null => URL.parse(server.includes('://') ? server : `nats://${server}`);
+
+/** The client takes no user from a URL; and no log line may show his password. */
+export const withoutUser = (server: string): string => {
+  const url = urlOf(server);
+  return url?.username ? `${url.protocol}//${url.host}` : server;
+};
+
+function userOf(servers: readonly string[]): ConnectionOptions {
+  const url = servers.map(urlOf).find((each) => each?.username);
+  if (!url) return {};
+  const [user, pass] = [url.username, url.password].map(decodeURIComponent) as [string, string];
+  return pass === '' ? { token: user } : { user, pass };
 }
 
 function readCreds(file: string): Uint8Array | null {
@@ -93,7 +111,7 @@ function readCreds(file: string): Uint8Array | null {
 function refusalOrUnavailable(error: unknown, { servers }: NatsOptions): unknown {
   if (isNatsRefusal(error) || error instanceof ConfigError) return error;
   const reason = rootOf(error);
-  const where = servers.join(', ');
+  const where = servers.map(withoutUser).join(', ');
   const message = `NATS cannot be reached at ${where}: ${reason}. Is it running? Name it by --nats-url or NATS_URL`;
   return new CommandError(EXIT.unavailable, message, { cause: error });
 }

@@ -12,7 +12,7 @@ import {
   recordHistory,
 } from 'synod';
 import type { Command } from '../asking.ts';
-import { connectPatiently, type NatsOptions } from '../connection.ts';
+import { connectPatiently, type NatsOptions, withoutUser } from '../connection.ts';
 import { DEFAULT_LEASE_MS } from '../defaults.ts';
 import { CommandError, EXIT } from '../exit.ts';
 import { aborted } from '../interruption.ts';
@@ -33,7 +33,7 @@ export async function serve({ flags, terminal, interruption }: Command): Promise
   const options = readServeOptions(flags);
   const { node, group: name } = options.join;
   const logger = createLogger({ node, isPretty: terminal.isInteractive && flags['json'] !== true, terminal });
-  logger.info({ group: name, servers: options.nats.servers }, `${node} starts`);
+  logger.info({ group: name, servers: options.nats.servers.map(withoutUser) }, `${node} starts`);
   const connection = await connectPatiently(options.nats, options.leaseMs, { logger, signal });
   if (connection) {
     try {

@@ -15,6 +15,8 @@ export interface Player {
   readonly logFile: string;
   /** Undefined while it runs. */
   readonly ending: Ending | undefined;
+  /** It has ended, and nobody here had told it to. */
+  readonly hasFailed: boolean;
   readonly ended: Promise<Ending>;
   kill(signal: NodeJS.Signals): void;
   /** From now on it does not end with this process. */
@@ -46,6 +48,7 @@ export function start(name: string, program: string, args: readonly string[], lo
   if (pid === undefined) throw new Error(`${name} could not be started: ${program}`);
   endWithThisProcess(child);
   let ending: Ending | undefined;
+  let isToldToEnd = false;
   const ended = new Promise<Ending>((resolve) => {
     child.once('exit', (code, signal) => {
       ending = { code, signal };
@@ -59,8 +62,14 @@ export function start(name: string, program: string, args: readonly string[], lo
     get ending() {
       return ending;
     },
+    get hasFailed() {
+      return ending !== undefined && !isToldToEnd;
+    },
     ended,
-    kill: (signal) => void child.kill(signal),
+    kill: (signal) => {
+      isToldToEnd ||= signal === 'SIGTERM' || signal === 'SIGKILL';
+      child.kill(signal);
+    },
     release: () => {
       running.delete(child);
       child.unref();

@@ -1,8 +1,9 @@
 import { judgeHistory, overlapMs } from '../lab/overlap.ts';
 import { type Terminal, table } from '../terminal.ts';
+import { judgeRun } from './judgement.ts';
 import { NotSeenError } from './observations.ts';
 import { GROUP, NODES, Stage } from './stage.ts';
-import { checkWhole, now, type Outcome, type Step, steps } from './steps.ts';
+import { now, type Outcome, type Step, steps } from './steps.ts';
 
 export interface DemoOptions {
   readonly leaseMs: number;
@@ -37,7 +38,8 @@ export async function playDemo(options: DemoOptions): Promise<boolean> {
     stage.startWatcher();
     const done: Done[] = [];
     for (const step of steps) done.push(await play(step, stage, terminal));
-    const problems = checkWhole(stage);
+    stage.seen.look();
+    const problems = judgeRun(stage.seen);
     report(done, stage, terminal);
     for (const problem of problems) say(`${paintSay('red', '✘')} ${problem}`);
     if (problems.length > 0) return false;

@@ -45,11 +45,14 @@ export class Observations {
   readonly #timer: NodeJS.Timeout;
   readonly #checks = new Set<() => void>();
   readonly #signal: AbortSignal;
+  readonly #mishap: () => string | undefined;
   /** Instant 0 of the wall clock on the monotonic one: logs are dated by the one, histories by the other. */
   readonly #wallZeroNs = process.hrtime.bigint() - BigInt(Date.now()) * 1_000_000n;
 
-  constructor(signal: AbortSignal) {
+  /** @param mishap - Why nothing more will be seen, if so. */
+  constructor(signal: AbortSignal, mishap: () => string | undefined) {
     this.#signal = signal;
+    this.#mishap = mishap;
     this.#timer = setInterval(() => this.look(), POLL_MS);
   }
 
@@ -90,7 +93,9 @@ export class Observations {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const check = (): void => {
       const found = probe();
-      if (found !== undefined && found !== false) resolve(found);
+      if (found !== undefined && found !== false) return resolve(found);
+      const mishap = this.#mishap();
+      if (mishap !== undefined) reject(new NotSeenError(`waited for ${what}, and ${mishap}`));
     };
     const timer = setTimeout(() => reject(new NotSeenError(`waited ${timeoutMs} ms in vain for ${what}`)), timeoutMs);
     const onAbort = () => reject(this.#signal.reason);

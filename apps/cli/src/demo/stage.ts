@@ -9,7 +9,7 @@ import { CommandError, EXIT } from '../exit.ts';
 import { type NatsServer, startNatsServer } from '../lab/nats-server.ts';
 import type { Tenure } from '../lab/overlap.ts';
 import { type Player, PROGRAMS, start } from './cast.ts';
-import { NotSeenError, Observations } from './observations.ts';
+import { Observations } from './observations.ts';
 
 export const GROUP = 'demo';
 export const NODES = ['n1', 'n2', 'n3'] as const;
@@ -77,7 +77,7 @@ export class Stage {
     this.patienceMs = 5 * leaseMs + 10_000;
     this.folder = folder;
     this.nats = nats;
-    this.seen = new Observations(signal);
+    this.seen = new Observations(signal, () => this.#mishap());
     this.#connection = connection;
     this.bus = natsBus(connection, { group: GROUP, node: 'demo' });
     this.#removeFolder = removeFolder;
@@ -125,10 +125,10 @@ export class Stage {
     return [...this.#workers.values(), ...(this.#watcher ? [this.#watcher] : [])];
   }
 
-  /** @throws NotSeenError when one of those that should run does not. */
-  checkAlive(): void {
-    const dead = this.players.find(({ ending }) => ending !== undefined);
-    if (dead) throw new NotSeenError(`${dead.name} has ended by itself (${dead.ending?.signal ?? dead.ending?.code})`);
+  /** Why the play cannot go on: somebody ended who had not been told to. */
+  #mishap(): string | undefined {
+    const dead = this.players.find(({ hasFailed }) => hasFailed);
+    return dead && `${dead.name} has ended by itself (${dead.ending?.signal ?? `exit code ${dead.ending?.code}`})`;
   }
 
   /** The last words of every process, for a person who wants to know why. */

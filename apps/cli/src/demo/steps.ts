@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { askWhois } from '@synod/nats';
 import type { HistoryLine } from 'synod';
 import { judgeHistory, type Tenure } from '../lab/overlap.ts';
+import { CLOCK_SLACK_NS } from './judgement.ts';
 import { type Heard, NotSeenError } from './observations.ts';
 import { NODES, type Stage } from './stage.ts';
 
@@ -171,7 +172,6 @@ async function nextMaster(stage: Stage, fromNs: bigint, before?: Tenure): Promis
 
 /** The one whose lease holds now. */
 async function presentMaster(stage: Stage): Promise<Tenure> {
-  stage.checkAlive();
   return stage.seen.until('a master', stage.patienceMs, () => {
     const master = newest(stage);
     return master && master.toNs > now() ? master : undefined;
@@ -209,40 +209,6 @@ async function watcherHeard(stage: Stage, master: Tenure, end?: 'expired' | 'res
   }
   return 'master-watch has heard';
 }
-
-/** Over the whole run: who worked was master, and who watched heard everything once, in order. */
-export function checkWhole(stage: Stage): string[] {
-  stage.seen.look();
-  const { seen } = stage;
-  const verdict = judgeHistory(seen.history);
-  const problems = [...verdict.problems];
-  for (const { first, second, ms } of verdict.overlaps) {
-    problems.push(
-      `${first.node} (term ${first.term}) and ${second.node} (term ${second.term}) were both master for ${ms} ms`,
-    );
-  }
-  for (const { node, term, atNs } of seen.work) {
-    const isCovered = verdict.tenures.some(
-      (tenure) =>
-        tenure.node === node &&
-        tenure.term === term &&
-        tenure.fromNs - CLOCK_SLACK_NS <= atNs &&
-        atNs <= tenure.toNs + CLOCK_SLACK_NS,
-    );
-    if (!isCovered) problems.push(`${node} worked with term ${term} while it was not master`);
-  }
-  const ids = seen.heard.map(({ id }) => id);
-  for (const id of new Set(ids.filter((id, index) => ids.indexOf(id) !== index)))
-    problems.push(`master-watch told ${id} twice`);
-  const versions = seen.heard.map(({ version }) => version);
-  if (versions.some((version, index) => version < (versions[index - 1] ?? 0))) {
-    problems.push(`master-watch told old news: versions ${versions.join(', ')}`);
-  }
-  return problems;
-}
-
-/** Logs are dated in whole ms by another clock than histories. */
-const CLOCK_SLACK_NS = 20_000_000n;
 
 export const now = (): bigint => process.hrtime.bigint();
 

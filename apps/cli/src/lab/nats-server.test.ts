@@ -1,3 +1,6 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import { connect } from '@nats-io/transport-node';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -69,6 +72,28 @@ describe('startNatsServer', { timeout: 60_000 }, () => {
     const connection = await connect({ servers: `127.0.0.1:${first.port}` });
     expect(connection.info?.server_name).toBe('here');
     await connection.close();
+  });
+
+  it('works in a folder of the caller, and leaves it there', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'synod-own-'));
+    try {
+      const server = ours(await startNatsServer({ jetstream: true, folder }));
+      const { port } = server;
+      await server.kill();
+      await server.restart();
+      expect(server.port).toBe(port);
+      server.release();
+      await server.stop();
+      expect(isAlive(server.pid)).toBe(false);
+      expect((await readFile(join(folder, 'nats-server.log'), 'utf8')).match(/Server is ready/g)).toHaveLength(2);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  });
+
+  it('cannot outlive this process with a log that goes to it', async () => {
+    const server = ours(await startNatsServer());
+    expect(() => server.release()).toThrow('give it a folder');
   });
 
   it('reports the words of a server that does not start', async () => {

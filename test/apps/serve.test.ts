@@ -1,0 +1,147 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { judgeHistory, type NatsServer, readHistories, startNatsServer } from '@synod/cli/internal';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type AppProcess, eventually, Processes } from './processes.ts';
+
+const LEASE_MS = 1000;
+const NODES = ['n1', 'n2', 'n3'];
+
+const processes = new Processes();
+let folder: string;
+let server: NatsServer;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'synod-serve-'));
+  server = await startNatsServer();
+});
+afterEach(async () => {
+  await processes.endAll();
+  await server.stop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+const history = (node: string): string => join(folder, `${node}.jsonl`);
+const verdict = () => judgeHistory(readHistories(NODES.map(history)));
+
+function serve(node: string): AppProcess {
+  const env = {
+    NATS_URL: server.url,
+    SYNOD_GROUP: 'orders',
+    SYNOD_VOTERS: NODES.join(','),
+    SYNOD_LEASE_MS: String(LEASE_MS),
+  };
+  const own = ['--node', node, '--journal', join(folder, node), '--history', history(node)];
+  return processes.start('cli', ['serve', ...own], { env });
+}
+
+const ask = (command: string, ...args: string[]) =>
+  processes.synod([command, '--group', 'orders', '--nats-url', server.url, ...args]);
+
+/** By the histories: whoever was elected last, after the term given. */
+const masterAfter = (term: number) =>
+  eventually(`a master after term ${term}`, async () => {
+    await new Promise((resolve) => setTimeout(resolve, 5));
+    return verdict().tenures.find((tenure) => tenure.term > term);
+  });
+
+const saidChange = (process: AppProcess, node: string, term: number) =>
+  process.until(`the line of ${node}`, ({ lines }) =>
+    lines.find(
+      (line) => line['term'] === term && String(line['msg']).startsWith(`master elected: ${node} (term ${term},`),
+    ),
+  );
+
+it('three members: one master, its death, its return, its resignation, the end', async () => {
+  const members = new Map(NODES.map((node) => [node, serve(node)]));
+  const member = (node: string) => members.get(node) as AppProcess;
+
+  const first = await masterAfter(0);
+  for (const process of members.values()) await saidChange(process, first.node, first.term);
+  const whois = await ask('whois', '--json');
+  expect(whois).toMatchObject({ code: 0, stderr: '' });
+  expect(JSON.parse(whois.stdout)).toMatchObject({ master: { node: first.node }, term: first.term, isMajority: true });
+  for (const node of NODES)
+    expect(await ask('status', '--check', '--node', node)).toMatchObject({ code: 0, stdout: '' });
+  const status = await ask('status', '--json');
+  expect(JSON.parse(status.stdout).members).toMatchObject(
+    NODES.map((node) => ({ node, state: 'voter', isMaster: node === first.node, hasQuorum: true })),
+  );
+
+  member(first.node).kill('SIGKILL');
+  const second = await masterAfter(first.term);
+  expect(second.node).not.toBe(first.node);
+  expect((await ask('whois')).stdout).toMatch(new RegExp(`^${second.node} \\(term ${second.term}, `));
+
+  members.set(first.node, serve(first.node));
+  await member(first.node).until('its second opening of the journal', ({ lines }) =>
+    lines.find((line) => line['incarnations'] === 2),
+  );
+  await eventually('the one that came back to be well', async () => {
+    return (await ask('status', '--check', '--node', first.node)).code === 0;
+  });
+
+  const resigned = await ask('resign');
+  expect(resigned).toMatchObject({ code: 0, stdout: `${second.node} resigned (term ${second.term})\n` });
+  const third = await masterAfter(second.term);
+  expect(third.node).not.toBe(second.node);
+
+  // SIGTERM hands over: nobody waits for the lease of one that has left.
+  member(third.node).kill('SIGTERM');
+  expect(await member(third.node).ended).toEqual({ code: 0, signal: null });
+  expect(member(third.node).stdout).toContain(`${third.node} has left`);
+  const fourth = await masterAfter(third.term);
+  expect(Number(fourth.fromNs - third.toNs) / 1e6).toBeLessThan(LEASE_MS / 2);
+  expect(verdict()).toMatchObject({ overlapMs: 0, problems: [] });
+
+  const last = NODES.filter((node) => node !== third.node && node !== fourth.node) as [string];
+  member(fourth.node).kill('SIGKILL');
+  await member(fourth.node).ended;
+  await eventually('the last one to miss the quorum', async () => {
+    const check = await ask('status', '--check', '--node', last[0]);
+    return check.code === 1 && check.stderr.includes('sees no quorum');
+  });
+  expect(await ask('whois')).toMatchObject({ code: 69, stderr: expect.stringContaining('no majority') });
+  expect((await ask('status', '--check', '--node', 'n9', '--timeout-ms', '300')).code).toBe(75);
+
+  member(last[0]).kill('SIGINT');
+  expect(await member(last[0]).ended).toEqual({ code: 130, signal: null });
+  expect(verdict()).toMatchObject({ overlapMs: 0, problems: [] });
+});
+
+it('NATS down at start: it waits, says so, and SIGTERM ends it', async () => {
+  await server.kill();
+  const process = serve('n1');
+  await process.until('the sentence', ({ stdout }) => stdout.includes('waiting for NATS'));
+  process.kill('SIGTERM');
+  expect(await process.ended).toEqual({ code: 0, signal: null });
+});
+
+it('NATS down at start: it joins when NATS comes', async () => {
+  await server.kill();
+  const started = NODES.map(serve);
+  for (const process of started) await process.until('the wait', ({ stdout }) => stdout.includes('waiting for NATS'));
+  await server.restart();
+  const master = await masterAfter(0);
+  for (const process of started) await saidChange(process, master.node, master.term);
+});
+
+it('a wish to stop while it waits for the others is granted', async () => {
+  const process = serve('n1');
+  await process.until('the sentence', ({ stdout }) => stdout.includes('n1 waits for n2, n3 to form the group'));
+  // Before it has joined it answers already.
+  const check = await ask('status', '--check', '--node', 'n1');
+  expect(check).toMatchObject({ code: 1, stderr: expect.stringContaining('n1 is connecting') });
+  process.kill('SIGTERM');
+  expect(await process.ended).toEqual({ code: 0, signal: null });
+});
+
+it('a second process of one node id is refused, with host and pid of the first', async () => {
+  const env = { NATS_URL: server.url, SYNOD_GROUP: 'orders', SYNOD_VOTERS: 'n1', SYNOD_NODE: 'n1' };
+  const first = processes.start('cli', ['serve', '--journal', join(folder, 'a')], { env });
+  await first.until('its joining', ({ stdout }) => stdout.includes('n1 joined group orders'));
+  const second = await processes.synod(['serve', '--journal', join(folder, 'b')], { env });
+  expect(second.code).toBe(78);
+  expect(second.stderr).toContain(`pid ${first.pid}`);
+  expect(first.isRunning).toBe(true);
+});
