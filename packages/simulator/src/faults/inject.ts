@@ -1,0 +1,269 @@
+import type { NodeId } from '@synod/protocol';
+import type { Life } from '../group/life.ts';
+import type { SimGroup } from '../group/sim-group.ts';
+import type { Chance } from '../world/chance.ts';
+import type { DiskImage } from '../world/disk.ts';
+import type { Link, LinkManners } from '../world/network.ts';
+import type { Fault } from './fault.ts';
+
+/** What faults act on. */
+export interface Victim {
+  readonly group: SimGroup;
+  readonly chance: Chance;
+  /** The node's process is gone; it starts again after so long. */
+  down(node: NodeId, forMs: number): void;
+  /** Gives back what is held, if it is this life that holds. */
+  resign(life: Life): void;
+  setVeto(node: NodeId, isVetoed: boolean): void;
+  /** A store that peers must not believe any more (I2). */
+  outcast(storeId: string): void;
+  /** What the node's folder held at its earlier openings. */
+  imagesOf(node: NodeId): readonly DiskImage[];
+}
+
+/** Undoes a fault that lasts. */
+export type Heal = () => void;
+
+const nothing: Heal = () => {};
+
+/** Lets a fault happen now. @returns what ends it, `null` if it could not happen. */
+export function inject(fault: Fault, victim: Victim): Heal | null {
+  const { group, chance } = victim;
+  const { world, network } = group;
+  switch (fault.kind) {
+    case 'loss':
+    case 'repeat':
+    case 'reorder':
+      return misbehave(victim, fault, { [fault.kind]: fault.rate });
+    case 'delay':
+      return misbehave(victim, fault, { late: fault.rate, lateMs: fault.lateMs });
+    case 'partition':
+      return cut(linksBetween(group, fault.sides, fault.isOneWay));
+    case 'stall': {
+      const untilMs = world.nowMs + fault.forMs;
+      for (const { link, node } of linksOf(group, fault.node)) {
+        if (fault.way !== 'both' && (fault.way === 'in') !== (link.to === node)) continue;
+        link.stalledUntilMs = Math.max(link.stalledUntilMs, untilMs);
+      }
+      return nothing;
+    }
+    case 'disconnect':
+      network.setOnline(fault.node, false);
+      return () => network.setOnline(fault.node, true);
+    case 'flood':
+      return flood(victim, fault);
+    case 'replay': {
+      const { captured } = network;
+      if (captured.length === 0) return null;
+      for (let i = 0; i < fault.messages; i++) network.inject(chance.one(captured));
+      return nothing;
+    }
+    case 'noise': {
+      for (let i = 0; i < fault.messages; i++) {
+        const payload = Uint8Array.from({ length: chance.whole(0, 200) }, () => chance.whole(0, 255));
+        const role = chance.one(['acceptor', 'proposer', 'learner', 'identity', 'formation'] as const);
+        network.inject({ from: chance.one(group.names), address: { role, to: fault.node }, payload });
+      }
+      return nothing;
+    }
+    case 'crash':
+    case 'reboot': {
+      const life = group.life(fault.node);
+      if (!life || life.ending) return null;
+      const die = (): void => {
+        if (life.ending) return;
+        life.kill();
+        if (fault.kind === 'reboot') group.machine(fault.node).clock.reboot(world.nowMs);
+        victim.down(fault.node, fault.downMs);
+      };
+      if (fault.calls === 0) die();
+      else life.process.after(fault.calls, die);
+      return nothing;
+    }
+    case 'restart': {
+      const life = group.life(fault.node);
+      if (!life?.group || life.ending) return null;
+      victim.down(fault.node, fault.downMs);
+      world.planStep(life.process, world.nowMs, () => void life.group?.close());
+      return nothing;
+    }
+    case 'pause': {
+      const process = group.life(fault.node)?.process;
+      if (!process || process.isDead || process.isPaused) return null;
+      process.pause();
+      return () => process.resume(fault.first);
+    }
+    case 'block': {
+      const process = group.life(fault.node)?.process;
+      if (!process || process.isDead) return null;
+      process.after(fault.calls, () => process.hold(fault.forMs));
+      return nothing;
+    }
+    case 'suspend': {
+      const { clock } = group.machine(fault.node);
+      const process = group.life(fault.node)?.process;
+      if (clock.isAsleep || (process && process.busyUntilMs > world.nowMs)) return null;
+      clock.sleep(world.nowMs);
+      return () => {
+        clock.wake(world.nowMs);
+        for (const life of group.lives) if (life.machine.clock === clock) life.process.release();
+      };
+    }
+    case 'wall clock':
+      group.machine(fault.node).clock.stepWall(fault.byMs);
+      return nothing;
+    case 'drift': {
+      const { clock } = group.machine(fault.node);
+      const before = clock.rate;
+      clock.setRate(world.nowMs, fault.rate);
+      return () => clock.setRate(world.nowMs, before);
+    }
+    case 'timers': {
+      const machine = group.machine(fault.node);
+      const before = machine.timers;
+      machine.timers = { earlyMs: 1, late: 0.5, lateMs: fault.lateMs };
+      return () => {
+        machine.timers = before;
+      };
+    }
+    case 'slow disk': {
+      const { disk } = group.machine(fault.node);
+      const before = disk.manners;
+      disk.manners = { ...before, minMs: 0, maxMs: 2 * fault.flushMs };
+      return () => {
+        disk.manners = before;
+      };
+    }
+    case 'full disk': {
+      const { disk } = group.machine(fault.node);
+      const before = disk.manners;
+      disk.manners = { ...before, failure: 'no space left on device (ENOSPC)' };
+      return () => {
+        disk.manners = before;
+      };
+    }
+    case 'bit flip': {
+      const { disk } = group.machine(fault.node);
+      group.crash(fault.node);
+      victim.down(fault.node, fault.downMs);
+      return disk.flip() ? nothing : null;
+    }
+    case 'wipe': {
+      const { disk } = group.machine(fault.node);
+      group.crash(fault.node);
+      victim.down(fault.node, fault.downMs);
+      victim.outcast(disk.storeId);
+      disk.wipe();
+      return nothing;
+    }
+    case 'roll back':
+      return rollBack(victim, fault);
+    case 'twin': {
+      if (!group.life(fault.node)?.isReady) return null;
+      const twin = group.startTwin(fault.node);
+      return () => twin.kill();
+    }
+    case 'veto':
+      victim.setVeto(fault.node, true);
+      return () => victim.setVeto(fault.node, false);
+    case 'resign': {
+      const master = [...group.lives].find((life) => life.mayHold);
+      if (!master) return null;
+      world.planStep(master.process, world.nowMs, () => victim.resign(master));
+      return nothing;
+    }
+    case 'checkpoint':
+      // The journal says that it has grown: the node does the rest by itself (P6).
+      group.machine(fault.node).disk.bytesSinceCheckpoint += 4 * 1024 * 1024;
+      return nothing;
+  }
+}
+
+function misbehave({ group }: Victim, way: { from: string; to: string }, manners: Partial<LinkManners>): Heal {
+  const links = pairs(group)
+    .filter(([from, to]) => (way.from === '*' || way.from === from) && (way.to === '*' || way.to === to))
+    .map(([from, to]) => group.network.link(from, to));
+  const before = links.map((link) => link.manners);
+  for (const link of links) link.manners = { ...link.manners, ...manners };
+  return () => {
+    for (const [i, link] of links.entries()) {
+      for (const key of Object.keys(manners) as (keyof LinkManners)[]) {
+        link.manners = { ...link.manners, [key]: before[i]?.[key] ?? 0 };
+      }
+    }
+  };
+}
+
+function cut(links: readonly Link[]): Heal {
+  for (const link of links) link.cuts++;
+  return () => {
+    for (const link of links) link.cuts--;
+  };
+}
+
+/** Everything that the node hears and says is cut. */
+export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group, node).map(({ link }) => link));
+
+function linksOf(group: SimGroup, node: NodeId): { readonly link: Link; readonly node: NodeId }[] {
+  return pairs(group)
+    .filter(([from, to]) => from === node || to === node)
+    .map(([from, to]) => ({ link: group.network.link(from, to), node }));
+}
+
+function linksBetween(group: SimGroup, sides: readonly (readonly NodeId[])[], isOneWay: boolean): Link[] {
+  const links: Link[] = [];
+  for (const [i, side] of sides.entries()) {
+    for (const [j, other] of sides.entries()) {
+      if (i === j || (isOneWay && i > j)) continue;
+      // One-way: what the later side says does not reach the earlier one.
+      for (const from of other) for (const to of side) links.push(group.network.link(from, to));
+    }
+  }
+  return links;
+}
+
+const pairs = (group: SimGroup): (readonly [NodeId, NodeId])[] =>
+  group.names.flatMap((from) => group.names.filter((to) => to !== from).map((to) => [from, to] as const));
+
+/** The same captured messages over and over, those that make work first. */
+function flood({ group, chance }: Victim, { node, messages, forMs }: Fault & { kind: 'flood' }): Heal | null {
+  const { network, world } = group;
+  const heavy = network.captured.filter(({ address }) => address.role === 'acceptor' || address.role === 'learner');
+  if (heavy.length === 0) return null;
+  for (let i = 0; i < messages; i++) {
+    const { from, address, payload } = chance.one(heavy);
+    world.plan(world.nowMs + chance.between(0, forMs), () =>
+      network.inject({ from, address: { ...address, to: node }, payload }),
+    );
+  }
+  return nothing;
+}
+
+/**
+ * Puts the folder back to an earlier opening. The model leaves out what peers cannot notice (section 1), so it happens only
+ * where every other voter has seen, durably, a later opening than the next one will be.
+ */
+function rollBack({ group, down, outcast, imagesOf }: Victim, { node, downMs }: Fault & { kind: 'roll back' }): Heal | null {
+  const { disk } = group.machine(node);
+  const { storeId } = disk;
+  const seen = group.names.filter((name) => name !== node).map((name) => seenOf(group, name, storeId));
+  const image = imagesOf(node).find(
+    (found) => found.storeId === storeId && seen.every((incarnations) => incarnations > found.incarnations + 1),
+  );
+  if (!image || seen.length === 0) return null;
+  group.crash(node);
+  down(node, downMs);
+  outcast(storeId);
+  disk.restore(image);
+  return nothing;
+}
+
+/** Highest opening of `storeId` that stands in the journal of `node` (I2). */
+function seenOf(group: SimGroup, node: NodeId, storeId: string): number {
+  let highest = 0;
+  for (const data of group.machine(node).disk.records) {
+    const record = group.codec.recordIn(data);
+    if (record?.type === 'peer' && record.storeId === storeId) highest = Math.max(highest, record.incarnations);
+  }
+  return highest;
+}

@@ -1,0 +1,48 @@
+import type { Clock } from '@synod/protocol';
+import type { RoleMachines } from '@synod/runtime';
+import type { ActorRefFrom, AnyActorLogic } from 'xstate';
+import { leaseMachine } from '@synod/mastership';
+import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
+
+/** The living roles of one life, as far as they have begun. */
+export interface Actors {
+  learner?: ActorRefFrom<ReturnType<typeof learnerMachine>>;
+  proposer?: ActorRefFrom<ReturnType<typeof proposerMachine>>;
+  lease?: ActorRefFrom<ReturnType<typeof leaseMachine>>;
+}
+
+export const realMachines = (): RoleMachines => ({
+  acceptor: acceptorMachine(),
+  learner: learnerMachine(),
+  proposer: proposerMachine(),
+  lease: leaseMachine(),
+});
+
+/** By the clock of its process: the one port that every role but the acceptor has as its own. */
+const lives = new WeakMap<Clock, Actors>();
+const watched = new WeakSet<AnyActorLogic>();
+
+/** The roles that begin with this clock are put into `actors`. */
+export function expectActors(clock: Clock, actors: Actors): void {
+  lives.set(clock, actors);
+}
+
+/**
+ * Lets the roles of these machines be looked at from outside. An inspector would see them too, and cost more than the whole
+ * simulation: it makes an object of every event.
+ */
+export function watchActors(machines: RoleMachines): RoleMachines {
+  for (const role of ['learner', 'proposer', 'lease'] as const) watch(role, machines[role]);
+  return machines;
+}
+
+function watch(role: keyof Actors, machine: AnyActorLogic): void {
+  if (watched.has(machine)) return;
+  watched.add(machine);
+  const begin = machine.getInitialSnapshot;
+  machine.getInitialSnapshot = function (this: AnyActorLogic, scope, input) {
+    const actors = lives.get((input as { clock: Clock }).clock);
+    if (actors) (actors as Record<string, unknown>)[role] = scope.self;
+    return begin.call(this, scope, input);
+  };
+}

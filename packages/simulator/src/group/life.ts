@@ -1,0 +1,209 @@
+import { type FoldRules, MasterFold } from '@synod/mastership';
+import { InternalError } from '@synod/protocol';
+import { type FormationRules, type Group, joinOver, type LoggerLike, type RoleMachines } from '@synod/runtime';
+import { chanceOf } from '../world/chance.ts';
+import type { SeeingCodec } from '../world/codec.ts';
+import type { Machine } from '../world/machine.ts';
+import type { Network, ProcessBus } from '../world/network.ts';
+import { Process } from '../world/process.ts';
+import type { World } from '../world/world.ts';
+import { type Actors, expectActors } from './actors.ts';
+import type { GroupWatcher } from './watcher.ts';
+
+/** Rules in place of the real ones, the same at all nodes: how a control breaks one. */
+export interface Rules {
+  readonly machines: RoleMachines;
+  readonly fold: FoldRules;
+  readonly formation: FormationRules;
+}
+
+export interface LifeOptions {
+  readonly world: World;
+  readonly network: Network;
+  readonly machine: Machine;
+  /** Counts the processes of a world. */
+  readonly id: number;
+  readonly seed: number;
+  readonly voters: readonly string[];
+  readonly leaseMs: number;
+  readonly maxDriftPpm: number;
+  readonly priority: number;
+  readonly codec: SeeingCodec;
+  readonly rules: Rules;
+  readonly watcher: GroupWatcher;
+  readonly logger?: LoggerLike;
+  /** False while this node's health vetoes a mastership. */
+  readonly isEligible?: () => boolean;
+}
+
+/** How a life ended. */
+export type Ending = 'killed' | 'left' | 'refused' | 'journal' | 'broken';
+
+/** One life of a node: a process in which the real runtime runs, over ports of the world. */
+export class Life {
+  readonly process: Process;
+  readonly machine: Machine;
+  readonly leaseMs: number;
+  readonly fold: MasterFold;
+  readonly bus: ProcessBus;
+  readonly actors: Actors = {};
+  readonly beganMs: number;
+  /** The store it votes with; `null` until its journal is open. */
+  storeId: string | null = null;
+  #group: Group | null = null;
+  #incarnation = '';
+  #ending: Ending | null = null;
+  #error: Error | null = null;
+  #isReady = false;
+  readonly #options: LifeOptions;
+
+  constructor(options: LifeOptions) {
+    const { world, network, machine, id, leaseMs, rules, watcher } = options;
+    this.#options = options;
+    this.machine = machine;
+    this.leaseMs = leaseMs;
+    this.beganMs = world.nowMs;
+    this.process = new Process(world, machine, id);
+    this.bus = network.bus(this.process);
+    this.fold = new WatchedFold(rules, (position) => void (this.#ending ?? watcher.restored?.(this, position)));
+    expectActors(this.process.clock, this.actors);
+    // What a process still computes in the step in which it was killed reaches nobody.
+    this.fold.onApplied((applied) => void (this.#ending ?? watcher.applied?.(this, applied)));
+  }
+
+  get id(): number {
+    return this.process.id;
+  }
+
+  get node(): string {
+    return this.machine.node;
+  }
+
+  /** Of this process, once it has begun; two lives never share one. */
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  get group(): Group | null {
+    return this.#group;
+  }
+
+  /** Plays its part: `join` has resolved. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get ending(): Ending | null {
+    return this.#ending;
+  }
+
+  get error(): Error | null {
+    return this.#error;
+  }
+
+  /** The record names it, as far as it knows, and it has not given up: {@link isMaster} may be true. */
+  get mayHold(): boolean {
+    const holding = this.actors.lease?.getSnapshot().context.holding;
+    return holding != null && holding.givenUpAtMs === null;
+  }
+
+  /** What it answers, or would answer if it could be asked at this instant (T5). */
+  isMaster(): boolean {
+    return this.#group?.election().isMaster() ?? false;
+  }
+
+  /** Begins, in a step of the process. `onReady` is what the service does with the group once it has joined. */
+  begin(onReady: (group: Group) => void): void {
+    const { world, watcher } = this.#options;
+    world.planStep(this.process, world.nowMs, () => this.#join(onReady));
+    watcher.began?.(this);
+  }
+
+  /** Power off, or SIGKILL: it never knows. */
+  kill(): void {
+    if (this.#ending) return;
+    this.#end('killed', null);
+  }
+
+  #join(onReady: (group: Group) => void): void {
+    const { process, bus, machine } = this;
+    const { seed, id, voters, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } = this.#options;
+    const journal = machine.disk.journal(process, (record) => {
+      if (!watcher.noted) return;
+      const known = this.#ending ? null : codec.recordIn(record);
+      if (known) watcher.noted(this, known);
+    });
+    // Only the first readings are to take time: they measure the step of the boot clock (T9).
+    process.clock.bootReadMs = (machine.bootStepMs ?? 0) / 4;
+    const joined = joinOver(
+      {
+        bus,
+        clock: process.clock,
+        random: chanceOf(seed, `life ${id} of ${this.node}`),
+        process: { host: this.node, pid: id },
+        codec,
+      },
+      {
+        membership: { role: 'member', voters, journal },
+        leaseMs,
+        maxDriftPpm,
+        priority,
+        machines: rules.machines,
+        formationRules: rules.formation,
+        fold: this.fold,
+        onJoining: (group) => {
+          this.#group = group;
+          this.#incarnation = group.status().incarnation;
+          process.clock.bootReadMs = 0;
+          this.storeId = machine.disk.storeId;
+          group.addEventListener('elected', ({ detail }) => void (this.#ending ?? watcher.elected?.(this, detail.term)));
+          group.addEventListener('renewed', ({ detail }) => void (this.#ending ?? watcher.renewed?.(this, detail.term)));
+          group.addEventListener('lost', ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy)));
+          void group.closed.then((error) => this.#left(error ?? null));
+        },
+        ...(logger ? { logger } : {}),
+        ...(isEligible ? { eligible: isEligible } : {}),
+      },
+    );
+    joined.then(
+      (group) => {
+        this.#isReady = true;
+        onReady(group);
+      },
+      (error: unknown) => this.#left(error instanceof Error ? error : new Error(String(error))),
+    );
+  }
+
+  #left(error: Error | null): void {
+    if (this.#ending) return;
+    if (error === null) return this.#end('left', null);
+    const { name } = error;
+    const ending = name === 'JournalFailedError' ? 'journal' : error instanceof InternalError ? 'broken' : 'refused';
+    this.#end(ending, error);
+  }
+
+  #end(ending: Ending, error: Error | null): void {
+    this.#ending = ending;
+    this.#error = error;
+    this.process.kill();
+    this.machine.disk.crash();
+    void this.bus.close();
+    this.#options.watcher.ended?.(this);
+  }
+}
+
+/** The real fold under the rules of the run; says when a snapshot took its state's place. */
+class WatchedFold extends MasterFold {
+  readonly #onRestored: (position: number) => void;
+
+  constructor(rules: Rules, onRestored: (position: number) => void) {
+    super({ rules: rules.fold });
+    this.#onRestored = onRestored;
+  }
+
+  override restore(snapshot: Uint8Array): void {
+    super.restore(snapshot);
+    this.#onRestored(this.position);
+  }
+}
+

@@ -1,0 +1,74 @@
+import type { Applied } from '@synod/mastership';
+import type { Address, JournalRecord, Message, NodeId } from '@synod/protocol';
+import type { Machine } from '../world/machine.ts';
+import type { Life } from './life.ts';
+
+/** A write that a master makes to a resource, as it arrives there. */
+export interface Act {
+  readonly life: Life;
+  readonly term: number;
+  /** When the master decided to act. */
+  readonly decidedMs: number;
+  readonly isFenced: boolean;
+  /** What the resource says: a fenced one refuses older terms than it has seen. */
+  readonly isAccepted: boolean;
+}
+
+/** What can be seen of a group from outside, each as it happens. Every part may be left out. */
+export interface GroupWatcher {
+  /** A process began, with a store and an incarnation. */
+  began?(life: Life): void;
+  /** It died, was killed, left or failed. */
+  ended?(life: Life): void;
+  /** A record was given to the journal; it is not durable yet. */
+  noted?(life: Life, record: JournalRecord): void;
+  /** A record is durable on this disk. */
+  durable?(machine: Machine, storeId: string, record: JournalRecord): void;
+  /** A message left its process. */
+  said?(life: Life, address: Address, message: Message): void;
+  heard?(life: Life, from: NodeId, message: Message, sentMs: number): void;
+  dropped?(from: NodeId, to: NodeId, message: Message, sentMs: number): void;
+  /** A command of the machine `master` was applied at its position. */
+  applied?(life: Life, applied: Applied): void;
+  /** A snapshot took the place of the fold's state; `position` is that of its last command. */
+  restored?(life: Life, position: number): void;
+  elected?(life: Life, term: number): void;
+  renewed?(life: Life, term: number): void;
+  deposed?(life: Life, term: number, lostBy: string): void;
+  /** A write reached a resource. */
+  acted?(act: Act): void;
+}
+
+/** All of them, one after the other; what none of them wants is left out, so that it costs nothing. */
+export function combined(watchers: readonly GroupWatcher[]): GroupWatcher {
+  const all: Record<string, unknown> = {};
+  for (const name of NAMES) {
+    const heard = watchers.filter((watcher) => watcher[name]).map((watcher) => watcher[name]?.bind(watcher) as Call);
+    const [first] = heard;
+    if (heard.length === 1) all[name] = first;
+    else if (heard.length > 1) {
+      all[name] = (a: unknown, b: unknown, c: unknown, d: unknown) => {
+        for (let i = 0; i < heard.length; i++) (heard[i] as Call)(a, b, c, d);
+      };
+    }
+  }
+  return all as GroupWatcher;
+}
+
+type Call = (...parts: unknown[]) => void;
+
+const NAMES = [
+  'began',
+  'ended',
+  'noted',
+  'durable',
+  'said',
+  'heard',
+  'dropped',
+  'applied',
+  'restored',
+  'elected',
+  'renewed',
+  'deposed',
+  'acted',
+] as const satisfies readonly (keyof GroupWatcher)[];

@@ -1,0 +1,27 @@
+import { agreement } from './agreement.ts';
+import { equalFolds } from './equal-folds.ts';
+import { fencesRefuse } from './fences-refuse.ts';
+import type { Invariant } from './invariant.ts';
+import { noBrokenNode } from './no-broken-node.ts';
+import { noInterleaving } from './no-interleaving.ts';
+import { nothingLost } from './nothing-lost.ts';
+import { oneFormation } from './one-formation.ts';
+import { oneMaster } from './one-master.ts';
+import { promisesKept } from './promises-kept.ts';
+import { samePrefix } from './same-prefix.ts';
+import { termsGrow } from './terms-grow.ts';
+
+/** All that is watched in every run. Liveness (L1) is demanded by the run itself, once it is healed. */
+export const invariants: readonly Invariant[] = [
+  oneMaster,
+  agreement,
+  samePrefix,
+  equalFolds,
+  promisesKept,
+  termsGrow,
+  nothingLost,
+  fencesRefuse,
+  noInterleaving,
+  oneFormation,
+  noBrokenNode,
+];

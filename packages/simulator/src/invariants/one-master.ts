@@ -1,0 +1,27 @@
+import type { Invariant } from './invariant.ts';
+
+/**
+ * At most one node answers that it is master, at every true instant. A process that is paused is asked too: its answer is
+ * what it would say if it ran on at this instant. One that is held up in the middle of a step cannot be asked anything.
+ *
+ * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
+ * instant says so then. And it is enough to ask those whose lease machine holds a mastership, because `isMaster()` is false
+ * for all others whatever its clocks say; asking more would only read clocks more often than a real process does.
+ */
+export const oneMaster: Invariant = {
+  name: 'at most one master',
+  source: 'S2, protocol.md section 1; T5, section 4',
+  watch: ({ group, isWithinDrift }, fail) => {
+    const { world } = group;
+    return {
+      stepped: () => {
+        if (!isWithinDrift) return;
+        let holders = 0;
+        for (const life of group.lives) if (life.mayHold) holders++;
+        if (holders < 2) return;
+        const masters = [...group.lives].filter((life) => life.process.busyUntilMs <= world.nowMs && life.isMaster());
+        if (masters.length > 1) fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master`);
+      },
+    };
+  },
+};

@@ -1,0 +1,62 @@
+import { type Ballot, compareBallots, NO_BALLOT } from '@synod/protocol';
+import type { Invariant } from './invariant.ts';
+
+/**
+ * An acceptor says only what is durable, and keeps to it across crashes: no vote below a promise it gave, no promise that
+ * leaves out what it accepted.
+ */
+export const promisesKept: Invariant = {
+  name: 'promises are kept across crashes',
+  source: 'P1, P2 and P3, protocol.md section 2',
+  watch: ({ isOutcast }, fail) => {
+    const stores = new Map<string, Store>();
+    const storeOf = (id: string): Store => {
+      let found = stores.get(id);
+      if (!found) {
+        found = { durable: NO_BALLOT, said: NO_BALLOT, accepted: new Map() };
+        stores.set(id, found);
+      }
+      return found;
+    };
+    return {
+      durable: (_machine, storeId, record) => {
+        if (record.type !== 'promised' && record.type !== 'accepted') return;
+        const store = storeOf(storeId);
+        if (compareBallots(record.ballot, store.durable) > 0) store.durable = record.ballot;
+        if (record.type === 'accepted') store.accepted.set(record.slot, record.ballot);
+      },
+      said: (life, _address, message) => {
+        if (message.type !== 'promise' && message.type !== 'accepted') return;
+        const { storeId } = message.store;
+        if (isOutcast(storeId)) return;
+        const store = storeOf(storeId);
+        const { ballot } = message;
+        const who = `${life.node} (store ${storeId})`;
+        if (compareBallots(ballot, store.durable) > 0) fail(`${who} said ${message.type} before it was durable (P3)`);
+        if (compareBallots(ballot, store.said) < 0) fail(`${who} said ${message.type} below a promise it gave (P1)`);
+        if (message.type === 'accepted') {
+          const held = store.accepted.get(message.slot);
+          if (!held || compareBallots(held, ballot) < 0) fail(`${who} said accepted before it was durable (P3)`);
+          return;
+        }
+        store.said = ballot;
+        const told = new Map(message.entries.map((entry) => [entry.slot, entry.ballot]));
+        for (const [slot, held] of store.accepted) {
+          if (slot < message.fromSlot || slot > message.to || slot <= message.trimmedThrough) continue;
+          // What came in after the promise was made is no part of it, and harms nobody: it is not below its ballot.
+          if (compareBallots(held, ballot) >= 0) continue;
+          const entry = told.get(slot);
+          if (!entry || compareBallots(entry, held) < 0) fail(`${who} left out slot ${slot} from its promise (P1)`);
+        }
+      },
+    };
+  },
+};
+
+interface Store {
+  /** Highest ballot promised by a durable record. */
+  durable: Ballot;
+  /** Highest ballot promised in a message. */
+  said: Ballot;
+  readonly accepted: Map<number, Ballot>;
+}

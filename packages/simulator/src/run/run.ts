@@ -1,0 +1,315 @@
+import type { NodeId } from '@synod/protocol';
+import type { Fault } from '../faults/fault.ts';
+import { cutOff, type Heal, inject } from '../faults/inject.ts';
+import type { Life, Rules } from '../group/life.ts';
+import { SimGroup } from '../group/sim-group.ts';
+import { combined, type GroupWatcher } from '../group/watcher.ts';
+import { invariants as all } from '../invariants/index.ts';
+import type { Invariant, Violation, Watching } from '../invariants/invariant.ts';
+import { Resources } from '../user/resource.ts';
+import { User } from '../user/user.ts';
+import { chanceOf } from '../world/chance.ts';
+import type { SeeingCodec } from '../world/codec.ts';
+import type { DiskImage } from '../world/disk.ts';
+import type { Drain } from '../world/world.ts';
+import { masterWithinMs } from './bound.ts';
+import { Coverage } from './coverage.ts';
+import type { Plan } from './plan.ts';
+
+export interface RunOptions {
+  readonly drain: Drain;
+  readonly rules?: Rules;
+  readonly invariants?: readonly Invariant[];
+  readonly codec?: SeeingCodec;
+  readonly coverage?: Coverage;
+  /** Sees everything too: a recorder. */
+  readonly watcher?: GroupWatcher & { faulted?(fault: Fault, phase: 'begins' | 'ends' | 'void'): void; healed?(nodes: readonly NodeId[]): void };
+  /** Called with the group before anything happens in it. */
+  readonly onGroup?: (group: SimGroup) => void;
+}
+
+/** What came of one run. */
+export interface Outcome {
+  readonly seed: number;
+  readonly violation: Violation | null;
+  readonly trace: string;
+  readonly delivered: number;
+  readonly published: number;
+  readonly events: number;
+  readonly virtualMs: number;
+  /** From the healing to a master, in leases; `null` where no majority of good stores was left. */
+  readonly healedLeases: number | null;
+  readonly terms: number;
+  readonly refusedWrites: number;
+  readonly interleavedWrites: number;
+}
+
+/** Ends a run at its first violation. */
+class Broken extends Error {
+  readonly violation: Violation;
+  constructor(violation: Violation) {
+    super(violation.what);
+    this.violation = violation;
+  }
+}
+
+/** Lets one plan happen: faults for at least three leases, then a majority is healed and must have a master (L1). */
+export async function run(plan: Plan, options: RunOptions): Promise<Outcome> {
+  return new Run(plan, options).execute();
+}
+
+class Run {
+  readonly #plan: Plan;
+  readonly #options: RunOptions;
+  readonly #group: SimGroup;
+  readonly #resources: Resources;
+  readonly #users = new Map<Life, User>();
+  readonly #watches: Watching[];
+  readonly #chance;
+  readonly #coverage: Coverage;
+  readonly #active = new Map<Fault, Heal>();
+  readonly #outcasts = new Set<string>();
+  readonly #vetoed = new Set<NodeId>();
+  readonly #images = new Map<NodeId, DiskImage[]>();
+  /** Nodes that are to stay down until then. */
+  readonly #downUntilMs = new Map<NodeId, number>();
+  readonly #terms = new Set<number>();
+  #isHealed = false;
+  #leftOut: ReadonlySet<NodeId> = new Set();
+
+  constructor(plan: Plan, options: RunOptions) {
+    this.#plan = plan;
+    this.#options = options;
+    this.#chance = chanceOf(plan.seed, 'faults');
+    this.#coverage = options.coverage ?? new Coverage();
+    this.#watches = [];
+    const watcher: GroupWatcher = {};
+    const { settings } = plan;
+    this.#group = new SimGroup({
+      settings: options.codec ? { ...settings, codec: options.codec } : settings,
+      drain: options.drain,
+      ...(options.rules ? { rules: options.rules } : {}),
+      watcher,
+      isEligible: (node) => !this.#vetoed.has(node),
+      onReady: (life, group) => {
+        const user = new User(life, this.#resources, plan.user, chanceOf(plan.seed, `user ${life.id}`));
+        this.#users.set(life, user);
+        user.campaign(group);
+      },
+    });
+    const observed = {
+      group: this.#group,
+      isWithinDrift: plan.isWithinDrift,
+      isOutcast: (storeId: string) => this.#outcasts.has(storeId),
+    };
+    for (const invariant of options.invariants ?? all) {
+      const fail = (what: string): never => {
+        const broken = new Broken({
+          invariant: invariant.name,
+          source: invariant.source,
+          what,
+          atMs: this.#group.world.nowMs,
+        });
+        this.#group.world.fail(broken);
+        throw broken;
+      };
+      this.#watches.push(invariant.watch(observed, fail));
+    }
+    Object.assign(watcher, combined([...this.#watches, this.#own(), ...(options.watcher ? [options.watcher] : [])]));
+    this.#group.begin();
+    this.#resources = new Resources(this.#group.world, watcher);
+    const stepped = this.#watches.flatMap((watch) => (watch.stepped ? [() => watch.stepped?.()] : []));
+    for (const watch of stepped) this.#group.world.watch(watch);
+    options.onGroup?.(this.#group);
+  }
+
+  async execute(): Promise<Outcome> {
+    const { world, network } = this.#group;
+    let violation: Violation | null = null;
+    let healedLeases: number | null = null;
+    try {
+      this.#prepare();
+      await world.run(this.#plan.healAtMs);
+      healedLeases = await this.#demandMaster();
+      for (const watch of this.#watches) watch.finished?.();
+    } catch (error) {
+      violation = this.#violationOf(error);
+    }
+    return {
+      seed: this.#plan.seed,
+      violation,
+      trace: world.trace.toString(),
+      delivered: network.delivered,
+      published: network.published,
+      events: world.steps,
+      virtualMs: world.nowMs,
+      healedLeases,
+      terms: this.#terms.size,
+      refusedWrites: this.#resources.refused,
+      interleavedWrites: this.#resources.interleaved,
+    };
+  }
+
+  #violationOf(error: unknown): Violation {
+    if (error instanceof Broken) return error.violation;
+    const what = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    return { invariant: 'nothing throws', source: 'architecture.md, principle 4', what, atMs: this.#group.world.nowMs };
+  }
+
+  #prepare(): void {
+    const { startsMs, faults, isFormed } = this.#plan;
+    const { world, network } = this.#group;
+    if (isFormed) this.#group.form();
+    network.isCapturing = faults.some(({ kind }) => kind === 'replay' || kind === 'flood');
+    for (const node of this.#group.names) world.plan(startsMs[node] ?? 0, () => this.#start(node));
+    for (const fault of faults) world.plan(fault.atMs, () => this.#inject(fault));
+  }
+
+  #start(node: NodeId): void {
+    if (this.#isHealed && this.#leftOut.has(node) && this.#plan.others === 'dead') return;
+    const life = this.#group.life(node);
+    if (life && !life.ending) return;
+    if ((this.#downUntilMs.get(node) ?? 0) > this.#group.world.nowMs) return;
+    const images = this.#images.get(node) ?? [];
+    this.#images.set(node, images);
+    if (this.#plan.faults.some(({ kind }) => kind === 'roll back')) images.push(this.#group.machine(node).disk.image);
+    this.#group.start(node);
+  }
+
+  #inject(fault: Fault): void {
+    if (this.#isHealed) return;
+    this.#coverage.note(fault, this.#group);
+    const heal = inject(fault, {
+      group: this.#group,
+      chance: this.#chance,
+      down: (node, forMs) => this.#down(node, forMs),
+      resign: (life) => this.#users.get(life)?.resign(),
+      setVeto: (node, isVetoed) => void (isVetoed ? this.#vetoed.add(node) : this.#vetoed.delete(node)),
+      outcast: (storeId) => void this.#outcasts.add(storeId),
+      imagesOf: (node) => this.#images.get(node) ?? [],
+    });
+    this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void');
+    if (!heal || !('forMs' in fault)) return;
+    this.#active.set(fault, heal);
+    this.#group.world.plan(this.#group.world.nowMs + fault.forMs, () => this.#heal(fault));
+  }
+
+  #heal(fault: Fault): void {
+    const heal = this.#active.get(fault);
+    if (!heal) return;
+    this.#active.delete(fault);
+    heal();
+    this.#options.watcher?.faulted?.(fault, 'ends');
+  }
+
+  #down(node: NodeId, forMs: number): void {
+    const untilMs = this.#group.world.nowMs + forMs;
+    this.#downUntilMs.set(node, untilMs);
+    this.#group.world.plan(untilMs, () => this.#start(node));
+  }
+
+  /** What a service manager does: a process that ended by itself is started again. */
+  #own(): GroupWatcher {
+    return {
+      ended: (life) => {
+        this.#users.delete(life);
+        if (this.#group.life(life.node) !== life || life.ending === 'killed') return;
+        const { world } = this.#group;
+        const againMs = Math.max(
+          world.nowMs + this.#plan.leaseMs * this.#chance.between(0.1, 0.3),
+          this.#downUntilMs.get(life.node) ?? 0,
+        );
+        world.plan(againMs, () => this.#start(life.node));
+      },
+      elected: (_life, term) => void this.#terms.add(term),
+    };
+  }
+
+  /** The second phase. @returns how many leases it took, `null` when nothing can be demanded. */
+  async #demandMaster(): Promise<number | null> {
+    const { world, names } = this.#group;
+    this.#isHealed = true;
+    const good = names.filter((node) => this.#isGood(node));
+    const majority = Math.floor(names.length / 2) + 1;
+    const healed = new Set(this.#chance.some(good, this.#chance.whole(Math.min(majority, good.length), good.length)));
+    this.#leftOut = new Set(names.filter((node) => !healed.has(node)));
+    for (const fault of [...this.#active.keys()]) this.#heal(fault);
+    const { link } = this.#plan.settings;
+    for (const way of this.#group.network.links()) {
+      way.stalledUntilMs = 0;
+      way.manners = link;
+    }
+    this.#downUntilMs.clear();
+    for (const life of this.#group.lives) life.process.spare();
+    for (const node of this.#leftOut) this.#leaveOut(node);
+    for (const node of healed) this.#start(node);
+    this.#options.watcher?.healed?.([...healed]);
+    if (healed.size < majority || !this.#canForm()) return null;
+    const healedMs = world.nowMs;
+    const boundMs = masterWithinMs(this.#plan);
+    const isMaster = await world.run(healedMs + boundMs, () => this.#masterOf(healed) !== null);
+    if (!isMaster) this.#fail('L1, protocol.md section 1', `no master ${Math.round(boundMs)} ms after a majority was healed`);
+    const tookMs = world.nowMs - healedMs;
+    await this.#demandCatchUp(healed);
+    return tookMs / this.#plan.leaseMs;
+  }
+
+  /** What is chosen is learned by all who are healed, within a lease. */
+  async #demandCatchUp(healed: ReadonlySet<NodeId>): Promise<void> {
+    const { world } = this.#group;
+    const lives = () => [...healed].map((node) => this.#group.life(node));
+    const through = Math.max(...lives().map((life) => life?.fold.position ?? 0));
+    const isDone = () => lives().every((life) => life !== null && life.fold.position >= through);
+    if (isDone()) return;
+    if (await world.run(world.nowMs + 2 * this.#plan.leaseMs, isDone)) return;
+    const where = lives().map((life) => `${life?.node} at ${life?.fold.position}`);
+    this.#fail('N2, protocol.md section 2', `not caught up to position ${through}: ${where.join(', ')}`);
+  }
+
+  #fail(source: string, what: string): never {
+    const { nowMs } = this.#group.world;
+    throw new Broken({ invariant: 'a healed majority makes progress', source, what, atMs: nowMs });
+  }
+
+  #masterOf(nodes: ReadonlySet<NodeId>): Life | null {
+    for (const life of this.#group.lives) {
+      if (nodes.has(life.node) && life.mayHold && life.process.isRunning && life.isMaster()) return life;
+    }
+    return null;
+  }
+
+  /** Its store may vote: neither wiped nor rolled back nor damaged. */
+  #isGood(node: NodeId): boolean {
+    const { disk } = this.#group.machine(node);
+    return disk.damage === null && !this.#outcasts.has(disk.storeId) && !this.#outcastNodes.has(node);
+  }
+
+  get #outcastNodes(): ReadonlySet<NodeId> {
+    return new Set(this.#group.names.filter((node) => [...this.#outcasts].some((id) => id.startsWith(`${node}-`))));
+  }
+
+  /** A group that was not formed when a store was lost waits for its operator (I5). */
+  #canForm(): boolean {
+    if (this.#plan.isFormed) return true;
+    const isFormed = this.#group.names.some((node) => this.#group.hasRecord(node, 'formed'));
+    return isFormed || (this.#outcasts.size === 0 && this.#leftOut.size === 0);
+  }
+
+  #leaveOut(node: NodeId): void {
+    switch (this.#plan.others) {
+      case 'dead':
+        this.#group.crash(node);
+        break;
+      case 'cut off':
+        cutOff(this.#group, node);
+        break;
+      case 'faulty': {
+        const { link } = this.#plan.settings;
+        for (const way of this.#group.network.links()) {
+          if (way.from === node || way.to === node) way.manners = { ...link, loss: 0.5, late: 0.3, lateMs: this.#plan.leaseMs };
+        }
+      }
+    }
+  }
+}
+

@@ -1,0 +1,44 @@
+import type { Life } from '../group/life.ts';
+import type { GroupWatcher } from '../group/watcher.ts';
+import type { World } from '../world/world.ts';
+
+/**
+ * What masters work on: one resource that checks fences and refuses a term older than it has seen (F2), and one that takes
+ * everything. A write is decided at its master and arrives later: what is in between no lease can take back (fault 28).
+ */
+export class Resources {
+  readonly #world: World;
+  readonly #watcher: GroupWatcher;
+  #highest = 0;
+  #unfencedHighest = 0;
+  accepted = 0;
+  refused = 0;
+  /** Writes of an older term after those of a newer one: what the fence is for. */
+  interleaved = 0;
+
+  constructor(world: World, watcher: GroupWatcher) {
+    this.#world = world;
+    this.#watcher = watcher;
+  }
+
+  /** A master decides to write to both. */
+  write(life: Life, term: number, delayMs: number): void {
+    const { process } = life;
+    // What a dead process had not sent is never sent.
+    if (!process.touch()) return;
+    const decidedMs = process.nowMs;
+    this.#world.plan(decidedMs + delayMs, () => this.#arrive(life, term, decidedMs));
+  }
+
+  #arrive(life: Life, term: number, decidedMs: number): void {
+    const isAccepted = term >= this.#highest;
+    if (isAccepted) {
+      this.#highest = term;
+      this.accepted++;
+    } else this.refused++;
+    this.#watcher.acted?.({ life, term, decidedMs, isFenced: true, isAccepted });
+    if (term < this.#unfencedHighest) this.interleaved++;
+    this.#unfencedHighest = Math.max(this.#unfencedHighest, term);
+    this.#watcher.acted?.({ life, term, decidedMs, isFenced: false, isAccepted: true });
+  }
+}
