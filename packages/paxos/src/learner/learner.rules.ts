@@ -218,7 +218,6 @@ function learned(state: LearnerState, message: Received<Learned>, out: LearnerEm
 /** N2: behind somebody's trimmedThrough. A snapshot that does not reach beyond what is applied here is ignored. */
 function snapshot(state: LearnerState, message: Received<Snapshot>, out: LearnerEmitted[]): void {
   const { from, through, position, size, offset, bytes } = message;
-  if (through <= state.through) return;
   behind(state, through, from);
   // Parts of one snapshot of one sender, in order; whatever else comes is a repeat, or another sender's.
   if (!bringsPart(state, message)) return;

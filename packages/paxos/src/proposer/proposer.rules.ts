@@ -382,7 +382,7 @@ function withdraw(state: ProposerState, ids: readonly CommandId[]): void {
 function propose(state: ProposerState, input: ProposerInput, out: Out): void {
   const last = state.learnedThrough + WINDOW;
   while (state.backlogNext <= Math.min(last, state.backlogEnd)) open(state, input, takeBacklog(state), out);
-  if (state.backlogNext <= state.backlogEnd) return;
+  // Whatever of it waits for the window still, a new batch waits too: its slot lies beyond.
   while (state.nextSlot <= last && state.urgent.length + state.queue.length > 0) {
     if (state.open.size >= BUSY_SLOTS && state.queuedBytes + FRAME_BYTES < MAX_BATCH_BYTES) return;
     const commands = takeBatch(state);
