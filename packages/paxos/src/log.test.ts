@@ -156,10 +156,10 @@ describe('B1a: the leader it asked has given no outcome for lease/3 ± a third',
     expect(told()).toEqual(['lead command', 'lead command']);
   });
 
-  it('at once where no leader is known', () => {
+  it('where no leader is known it asks: who just came must not depose one that does well', () => {
     const { log: l, told } = log(null);
     l.propose(command('a/1'));
-    expect(told()).toEqual(['lead command']);
+    expect(told()).toEqual(['append a/1']);
   });
 
   it('a leader here that gets nothing through is asked again, not deposed by itself', () => {
@@ -189,7 +189,7 @@ describe('pending commands', () => {
     now.isLeading = false;
     now.leader = null;
     l.leaderChanged();
-    expect(told()).toEqual(['lead command']);
+    expect(told()).toEqual(['append a/1,a/2']);
   });
 
   it('are asked in as many messages as they need', () => {

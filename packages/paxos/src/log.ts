@@ -157,8 +157,8 @@ export class PaxosLog implements ConsensusLog {
       if (others.length > 0) submit(others, false);
       return;
     }
-    const asked = leader();
-    if (asked === null || asked === self) lead('command');
+    // Who just came knows no leader, and must not depose one that does well: if there is none, the server says so at once.
+    if (leader() === self) lead('command');
     else for (const batch of batches(commands)) append(batch);
   }
 
