@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { Compile } from 'typebox/compile';
-import { type Message, messageSchemas } from './messages.ts';
+import { type Message, messageSchemas, type Store, storeSchema } from './messages.ts';
 import { pack, unpack } from './msgpack.ts';
 import type { Incarnation } from './node-id.ts';
 import { name } from './schema-types.ts';
@@ -14,6 +14,8 @@ export interface Envelope {
   readonly config: string;
   /** Which life of the sender speaks (I1). */
   readonly incarnation: Incarnation;
+  /** With which store the sender votes, and how often it has been opened (I2). None where there is no journal. */
+  readonly store?: Store;
   readonly message: Message;
 }
 
@@ -30,6 +32,7 @@ const head = Compile(
     kind: Type.String({ maxLength: 64 }),
     config: Type.String({ maxLength: 64 }),
     inc: name,
+    store: Type.Optional(storeSchema),
     m: Type.Object({}),
   }),
 );
@@ -42,6 +45,7 @@ export const encodeEnvelope = (envelope: Envelope): Uint8Array =>
     kind: envelope.message.type,
     config: envelope.config,
     inc: envelope.incarnation,
+    ...(envelope.store ? { store: envelope.store } : {}),
     m: envelope.message,
   });
 
@@ -54,7 +58,8 @@ export function decodeEnvelope(payload: Uint8Array): Decoded {
   if (!check) return { dropped: 'unknown-kind' };
   const message = data.m as { type?: unknown };
   if (message.type !== data.kind || !isChecked(check, message)) return { dropped: 'invalid' };
-  return { envelope: { config: data.config, incarnation: data.inc, message: message as Message } };
+  const envelope = { config: data.config, incarnation: data.inc, message: message as Message };
+  return { envelope: data.store ? { ...envelope, store: data.store } : envelope };
 }
 
 /** A check may run into a hostile getter-free but deep structure: whatever it throws is a refusal. */

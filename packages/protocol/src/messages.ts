@@ -11,6 +11,7 @@ import { ballot, bytes, count, name, slot, text } from './schema-types.ts';
 
 /** Which store votes, and how often it has been opened: a rolled-back folder names a lower number (I2). */
 const store = Type.Object({ storeId: name, incarnations: count });
+export const storeSchema = store;
 export type Store = Readonly<Static<typeof store>>;
 
 const acceptedEntry = Type.Object({ slot, ballot, value: bytes });

@@ -221,6 +221,57 @@ describe('identity', () => {
     expect(world.status(master).dropped['stale-store']).toBeGreaterThan(0);
   });
 
+  it('I2: a folder that was rolled back does not lead by its own vote and that of a peer which knows better (S1)', async () => {
+    world = new TestWorld();
+    await world.start();
+    world.campaign('a');
+    await world.untilMaster();
+    const disk = world.disks.get('b') as MemoryDisk;
+    const image = disk.image;
+    for (let i = 0; i < 2; i++) {
+      world.crash('b');
+      world.launch('b');
+      await world.until(() => world.status('b').state === 'voter', world.leaseMs);
+      await world.advance(world.leaseMs / 4);
+    }
+    // What a and b decide now is known to no one else.
+    world.network.partition(['c'], ['a', 'b']);
+    await world.advance(2 * world.leaseMs);
+    world.crash('a');
+    world.crash('b');
+    disk.restore(image);
+    world.network.heal();
+    world.launch('b');
+    await world.until(() => world.status('b').state === 'voter', world.leaseMs);
+    const before = world.status('c').position;
+    for (const node of ['b', 'c']) world.campaign(node);
+    await world.advance(4 * world.leaseMs);
+    expect(world.masters()).toEqual([]);
+    expect(world.status('c').position).toBe(before);
+    expect(world.status('c').dropped['stale-store']).toBeGreaterThan(0);
+    world.launch('a');
+    await world.untilMaster();
+  });
+
+  it('I2: a folder that was put back to its last start is found too: another life has spoken with its count', async () => {
+    const { master, others } = await elected();
+    const [back] = others as [string];
+    const disk = world.disks.get(back) as MemoryDisk;
+    world.crash(back);
+    const image = disk.image;
+    const restart = async () => {
+      world.launch(back);
+      await world.until(() => world.status(back).state === 'voter', world.leaseMs);
+      await world.advance(world.leaseMs);
+    };
+    await restart();
+    expect(world.status(master).dropped['stale-store']).toBeUndefined();
+    disk.restore(image);
+    world.crash(back);
+    await restart();
+    expect(world.status(master).dropped['stale-store']).toBeGreaterThan(0);
+  });
+
   it("I3: a stranger's configuration is dropped, counted and shown", async () => {
     const { master } = await elected();
     const stranger = world.launch('x', {

@@ -19,6 +19,7 @@ import {
   type NodeId,
   NodeIdInUseError,
   type Session,
+  type Store,
   type Subscription,
   wireCodec,
 } from '@synod/protocol';
@@ -83,6 +84,7 @@ export class GroupNode implements Group {
   #member: Member | null = null;
   #outbox: Outbox | null = null;
   #contents: JournalContents | null = null;
+  #store: Store | null = null;
   #recovered: Recovered | null = null;
   #configuration: Configuration | null = null;
   #state: NodeState = 'joining';
@@ -128,6 +130,7 @@ export class GroupNode implements Group {
       codec: this.#codec,
       incarnation: this.incarnation,
       digest: () => (this.#configuration ? configurationDigest(this.#configuration) : ''),
+      mayVote: (from, store, incarnation) => this.#member?.mayVote(from, store, incarnation) ?? false,
       deliver: (turn) => this.#guard(() => this.#deliver(turn)),
       onDrop: (reason, from) => this.#drop(reason, from),
       onOtherLife: (message) => this.#guard(() => this.#identity.heard(message)),
@@ -272,6 +275,8 @@ export class GroupNode implements Group {
       send: (to, message) => this.#send(to, message),
       onFailure: (error) => this.#journalFailed(error),
     });
+    const { storeId, incarnations } = this.#contents;
+    this.#store = { storeId, incarnations };
     const records: JournalRecord[] = [];
     let { damage } = this.#contents;
     for (const data of this.#contents.records) {
@@ -422,7 +427,6 @@ export class GroupNode implements Group {
       onStopped: () => this.#stopped.resolve(),
       onRestored: (news) => this.#heardNews(news, false),
       holderClock: this.#holderClock,
-      onStaleStore: (from) => this.#drop('stale-store', from),
       onFailure: (error) =>
         error instanceof JournalFailedError ? this.#journalFailed(error) : this.#fail(internal(error)),
     });
@@ -672,7 +676,11 @@ export class GroupNode implements Group {
     if (to === this.node && message.type !== 'claim' && message.type !== 'claimed')
       return this.#mailbox.deliverHere(message);
     const config = this.#configuration ? configurationDigest(this.#configuration) : '';
-    const payload = this.#codec.encodeEnvelope({ config, incarnation: this.incarnation, message });
+    const { incarnation } = this;
+    const envelope = this.#store
+      ? { config, incarnation, store: this.#store, message }
+      : { config, incarnation, message };
+    const payload = this.#codec.encodeEnvelope(envelope);
     const isRequest = message.type === 'append';
     bus.publish({ role: RECIPIENT[message.type], to }, payload, isRequest ? { expectResponder: true } : {});
   }

@@ -10,6 +10,7 @@ import {
   type NodeId,
   type Received,
   type Role,
+  type Store,
   type Subscription,
 } from '@synod/protocol';
 
@@ -27,6 +28,8 @@ export interface MailboxOptions {
   readonly incarnation: Incarnation;
   /** Digest of the newest configuration applied here; empty while none is known (I3). */
   readonly digest: () => string;
+  /** I2: false for a store outside the configuration, or one that was rolled back: it may say what it learned, and not vote. */
+  readonly mayVote: (from: NodeId, store: Store, incarnation: Incarnation) => boolean;
   readonly deliver: (turn: Turn) => void;
   readonly onDrop: (reason: Drop, from: NodeId) => void;
   /** A message of our own node id from another life of it (I1). */
@@ -78,7 +81,7 @@ export class Mailbox {
   }
 
   #receive(payload: Uint8Array, from: NodeId): void {
-    const { bus, codec, incarnation, digest, onDrop, onOtherLife } = this.#options;
+    const { bus, codec, incarnation, digest, mayVote, onDrop, onOtherLife } = this.#options;
     const { envelope, dropped } = codec.decodeEnvelope(payload);
     if (!envelope) return onDrop(dropped, from);
     const { message } = envelope;
@@ -87,6 +90,8 @@ export class Mailbox {
       return; // Our own echo, or a stranger under our name: nothing of it counts.
     }
     if (!isWelcome(message.type, envelope.config, digest())) return onDrop('stranger', from);
+    const isVoter = envelope.store !== undefined && mayVote(from, envelope.store, envelope.incarnation);
+    if (!isVoter && VOTES.has(message.type)) return onDrop('stale-store', from);
     this.#enqueue({ ...message, from });
   }
 

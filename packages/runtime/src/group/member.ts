@@ -19,6 +19,7 @@ import {
   decodeBatch,
   EVERYBODY,
   encodeBatch,
+  type Incarnation,
   incarnationOf,
   type Journal,
   type JournalContents,
@@ -28,6 +29,7 @@ import {
   type NodeId,
   quorumSystemOf,
   type Received,
+  type Store,
   type Subscription,
   type Value,
 } from '@synod/protocol';
@@ -62,7 +64,6 @@ export interface MemberOptions {
   readonly onStopped: () => void;
   /** A snapshot was put in place of the fold's state. */
   readonly onRestored: (news: MasterNews) => void;
-  readonly onStaleStore: (from: NodeId) => void;
   readonly onFailure: (error: unknown) => void;
 }
 
@@ -208,6 +209,18 @@ export class Member {
     if (recovered.snapshot) this.#restore(recovered.snapshot);
     roles.learner.send({ type: 'start' });
     this.#keepTicking();
+  }
+
+  /**
+   * I2: whether what comes from this store may count in a vote. A rolled-back one not even asks for votes: its own acceptor,
+   * which forgot, would stand in the quorum. Each start of a store is announced to all (I5), so that all keep its count.
+   */
+  mayVote(from: NodeId, store: Store, life: Incarnation): boolean {
+    const verdict = this.voters.admit(from, store, life);
+    if (verdict === 'newer' && this.#options.isVoter) {
+      this.#options.outbox.add({ records: [{ type: 'peer', ...store }], replies: [] });
+    }
+    return verdict !== 'refused';
   }
 
   /** Runs of messages of one type, as they came in (limits.md: one event for all messages of a turn). */
@@ -482,17 +495,10 @@ export class Member {
   }
 
   #answer(roles: Roles, message: Received<Message>): void {
-    if (message.type === 'promise' || message.type === 'accepted') {
-      const verdict = this.voters.admit(message.from, message.store);
-      if (verdict === 'refused') return this.#options.onStaleStore(message.from);
-      if (verdict === 'newer') this.#options.outbox.note({ type: 'peer', ...message.store });
+    if (message.type === 'reject') this.#sawRound(message.promised);
+    const { type } = message;
+    if (type === 'promise' || type === 'accepted' || type === 'reject' || type === 'trimmed')
       roles.proposer?.send(message);
-    } else if (message.type === 'reject') {
-      this.#sawRound(message.promised);
-      roles.proposer?.send(message);
-    } else if (message.type === 'trimmed') {
-      roles.proposer?.send(message);
-    }
   }
 
   /** Whoever leads appends for others; a command's candidate must be its sender (I4). */

@@ -1,4 +1,4 @@
-import type { Clock, Configuration, NodeId, QuorumSystem, Store } from '@synod/protocol';
+import type { Clock, Configuration, Incarnation, NodeId, QuorumSystem, Store } from '@synod/protocol';
 
 /**
  * What is known of the voters: which store each votes with, how often it had been opened (I2), and when it was last heard.
@@ -10,6 +10,8 @@ export class Voters {
   readonly #self: NodeId;
   /** Highest incarnation counter seen of each store; kept in the journal (I2). */
   readonly incarnations: Map<string, number>;
+  /** Which life spoke with that count: a second one with the same count has the same past, and not the same memory. */
+  readonly #lives = new Map<string, Incarnation>();
   readonly #heardAtMs = new Map<NodeId, number>();
   #chosenAtMs = Number.NEGATIVE_INFINITY;
 
@@ -32,18 +34,20 @@ export class Voters {
   }
 
   /**
-   * I2: a vote counts only from the store the configuration names, and never from a folder that was rolled back: it names
-   * fewer openings than were seen of it.
+   * I2: only the store that the configuration names votes, and never from a folder that was rolled back: it names fewer
+   * openings than were seen of it, or as many as another life of it did.
    * @returns `refused`; `newer` when the count grew and should be kept; else `known`.
    */
-  admit(node: NodeId, store: Store): 'refused' | 'newer' | 'known' {
+  admit(node: NodeId, { storeId, incarnations }: Store, life: Incarnation): 'refused' | 'newer' | 'known' {
     const voter = this.#configuration.voters.find((known) => known.node === node);
-    if (voter?.storeId !== store.storeId) return 'refused';
-    const seen = this.incarnations.get(store.storeId) ?? 0;
-    if (store.incarnations < seen) return 'refused';
-    if (store.incarnations === seen) return 'known';
-    this.incarnations.set(store.storeId, store.incarnations);
-    return 'newer';
+    if (voter?.storeId !== storeId) return 'refused';
+    const seen = this.incarnations.get(storeId) ?? 0;
+    if (incarnations < seen) return 'refused';
+    const other = incarnations === seen ? this.#lives.get(storeId) : undefined;
+    if (other !== undefined && other !== life) return 'refused';
+    this.#lives.set(storeId, life);
+    this.incarnations.set(storeId, incarnations);
+    return incarnations === seen ? 'known' : 'newer';
   }
 
   /** Milliseconds since each voter was heard; `null` for never, 0 for this node. */
