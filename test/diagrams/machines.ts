@@ -1,0 +1,30 @@
+import { leaseMachine } from '@synod/mastership';
+import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
+import { groupMachine } from '@synod/runtime';
+import type { AnyStateMachine } from 'xstate';
+
+export interface Diagram {
+  /** In the markers: `<!-- diagram:acceptor -->` … `<!-- /diagram -->`. */
+  readonly name: string;
+  /** From the top of the repository. */
+  readonly readme: string;
+  readonly machine: AnyStateMachine;
+}
+
+const lease = leaseMachine();
+const acceptor = acceptorMachine();
+const learner = learnerMachine();
+const proposer = proposerMachine();
+
+/** Every machine that a package's README shows. */
+export const diagrams: readonly Diagram[] = [
+  { name: 'acceptor', readme: 'packages/paxos/README.md', machine: acceptor },
+  { name: 'learner', readme: 'packages/paxos/README.md', machine: learner },
+  { name: 'proposer', readme: 'packages/paxos/README.md', machine: proposer },
+  { name: 'lease', readme: 'packages/mastership/README.md', machine: lease },
+  {
+    name: 'group',
+    readme: 'packages/runtime/README.md',
+    machine: groupMachine({ acceptor, learner, proposer, lease }),
+  },
+];
