@@ -114,33 +114,17 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       return nothing;
     case 'drift': {
       const { clock } = group.machine(fault.node);
-      const before = clock.rate;
       clock.setRate(world.nowMs, fault.rate);
-      return () => clock.setRate(world.nowMs, before);
+      return () => clock.setRate(world.nowMs, group.settingsOf(fault.node).rate);
     }
     case 'timers': {
-      const machine = group.machine(fault.node);
-      const before = machine.timers;
-      machine.timers = { earlyMs: 1, late: 0.5, lateMs: fault.lateMs };
-      return () => {
-        machine.timers = before;
-      };
+      return group.machine(fault.node).timers.lay({ earlyMs: 1, late: 0.5, lateMs: fault.lateMs });
     }
     case 'slow disk': {
-      const { disk } = group.machine(fault.node);
-      const before = disk.manners;
-      disk.manners = { ...before, minMs: 0, maxMs: 2 * fault.flushMs };
-      return () => {
-        disk.manners = before;
-      };
+      return group.machine(fault.node).disk.manners.lay({ minMs: 0, maxMs: 2 * fault.flushMs });
     }
     case 'full disk': {
-      const { disk } = group.machine(fault.node);
-      const before = disk.manners;
-      disk.manners = { ...before, failure: 'no space left on device (ENOSPC)' };
-      return () => {
-        disk.manners = before;
-      };
+      return group.machine(fault.node).disk.manners.lay({ failure: 'no space left on device (ENOSPC)' });
     }
     case 'bit flip': {
       const { disk } = group.machine(fault.node);
@@ -159,7 +143,8 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     case 'roll back':
       return rollBack(victim, fault);
     case 'twin': {
-      if (!group.life(fault.node)?.isReady) return null;
+      // A group of one that begins anew in an empty folder asks nobody: it is another group.
+      if (!group.life(fault.node)?.isReady || group.names.length === 1) return null;
       const twin = group.startTwin(fault.node);
       return () => twin.kill();
     }
@@ -183,14 +168,9 @@ function misbehave({ group }: Victim, way: { from: string; to: string }, manners
   const links = pairs(group)
     .filter(([from, to]) => (way.from === '*' || way.from === from) && (way.to === '*' || way.to === to))
     .map(([from, to]) => group.network.link(from, to));
-  const before = links.map((link) => link.manners);
-  for (const link of links) link.manners = { ...link.manners, ...manners };
+  const heals = links.map((link) => link.manners.lay({ ...manners }));
   return () => {
-    for (const [i, link] of links.entries()) {
-      for (const key of Object.keys(manners) as (keyof LinkManners)[]) {
-        link.manners = { ...link.manners, [key]: before[i]?.[key] ?? 0 };
-      }
-    }
+    for (const heal of heals) heal();
   };
 }
 

@@ -6,6 +6,7 @@ import { type SeeingCodec, sealingCodec } from '../world/codec.ts';
 import { Disk, type DiskManners } from '../world/disk.ts';
 import type { Machine } from '../world/machine.ts';
 import { MachineClock } from '../world/machine-clock.ts';
+import { Manners } from '../world/manners.ts';
 import { type LinkManners, Network } from '../world/network.ts';
 import { PUNCTUAL, type TimerManners } from '../world/process.ts';
 import { type Drain, World } from '../world/world.ts';
@@ -209,7 +210,7 @@ export class SimGroup {
       node: settings.node,
       chance,
       bootStepMs: settings.bootStepMs,
-      timers: settings.timers ?? PUNCTUAL,
+      timers: new Manners(settings.timers ?? PUNCTUAL),
       clock: new MachineClock({
         atMs: this.world.nowMs,
         rate: settings.rate,
@@ -221,8 +222,8 @@ export class SimGroup {
         chance,
         name: store,
         manners: this.settings.disk,
-        onDurable: (disk, records, isCheckpoint) => {
-          if (isCheckpoint || !this.#watcher.durable) return;
+        onDurable: (disk, records) => {
+          if (!this.#watcher.durable) return;
           for (const record of records) {
             const known = this.codec.recordIn(record);
             if (known) this.#watcher.durable(machine, disk.storeId, known);

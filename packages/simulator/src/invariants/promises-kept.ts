@@ -13,15 +13,19 @@ export const promisesKept: Invariant = {
     const storeOf = (id: string): Store => {
       let found = stores.get(id);
       if (!found) {
-        found = { durable: NO_BALLOT, said: NO_BALLOT, accepted: new Map() };
+        found = { durable: NO_BALLOT, said: NO_BALLOT, accepted: new Map(), trimmedThrough: 0 };
         stores.set(id, found);
       }
       return found;
     };
     return {
       durable: (_machine, storeId, record) => {
-        if (record.type !== 'promised' && record.type !== 'accepted') return;
+        if (record.type !== 'promised' && record.type !== 'accepted' && record.type !== 'snapshot') return;
         const store = storeOf(storeId);
+        if (record.type === 'snapshot') {
+          store.trimmedThrough = Math.max(store.trimmedThrough, record.through);
+          return;
+        }
         if (compareBallots(record.ballot, store.durable) > 0) store.durable = record.ballot;
         if (record.type === 'accepted') store.accepted.set(record.slot, record.ballot);
       },
@@ -36,7 +40,8 @@ export const promisesKept: Invariant = {
         if (compareBallots(ballot, store.said) < 0) fail(`${who} said ${message.type} below a promise it gave (P1)`);
         if (message.type === 'accepted') {
           const held = store.accepted.get(message.slot);
-          if (!held || compareBallots(held, ballot) < 0) fail(`${who} said accepted before it was durable (P3)`);
+          const isHeld = held !== undefined && compareBallots(held, ballot) >= 0;
+          if (!isHeld && message.slot > store.trimmedThrough) fail(`${who} said accepted before it was durable (P3)`);
           return;
         }
         store.said = ballot;
@@ -59,4 +64,6 @@ interface Store {
   /** Highest ballot promised in a message. */
   said: Ballot;
   readonly accepted: Map<number, Ballot>;
+  /** Slots up to here stand in a durable snapshot: what was accepted there is no more than chosen. */
+  trimmedThrough: number;
 }

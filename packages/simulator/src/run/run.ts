@@ -103,15 +103,11 @@ class Run {
       isOutcast: (storeId: string) => this.#outcasts.has(storeId),
     };
     for (const invariant of options.invariants ?? all) {
-      const fail = (what: string): never => {
-        const broken = new Broken({
-          invariant: invariant.name,
-          source: invariant.source,
-          what,
-          atMs: this.#group.world.nowMs,
-        });
-        this.#group.world.fail(broken);
-        throw broken;
+      const { name, source } = invariant;
+      // Not thrown: it would end up in the node that is watched. The run ends after this event.
+      const fail = (what: string): void => {
+        const { world } = this.#group;
+        world.fail(new Broken({ invariant: name, source, what, atMs: world.nowMs }));
       };
       this.#watches.push(invariant.watch(observed, fail));
     }
@@ -132,6 +128,7 @@ class Run {
       await world.run(this.#plan.healAtMs);
       healedLeases = await this.#demandMaster();
       for (const watch of this.#watches) watch.finished?.();
+      await world.run(world.nowMs);
     } catch (error) {
       violation = this.#violationOf(error);
     }
@@ -234,11 +231,7 @@ class Run {
     const healed = new Set(this.#chance.some(good, this.#chance.whole(Math.min(majority, good.length), good.length)));
     this.#leftOut = new Set(names.filter((node) => !healed.has(node)));
     for (const fault of [...this.#active.keys()]) this.#heal(fault);
-    const { link } = this.#plan.settings;
-    for (const way of this.#group.network.links()) {
-      way.stalledUntilMs = 0;
-      way.manners = link;
-    }
+    for (const way of this.#group.network.links()) way.stalledUntilMs = 0;
     this.#downUntilMs.clear();
     for (const life of this.#group.lives) life.process.spare();
     for (const node of this.#leftOut) this.#leaveOut(node);
@@ -304,9 +297,8 @@ class Run {
         cutOff(this.#group, node);
         break;
       case 'faulty': {
-        const { link } = this.#plan.settings;
         for (const way of this.#group.network.links()) {
-          if (way.from === node || way.to === node) way.manners = { ...link, loss: 0.5, late: 0.3, lateMs: this.#plan.leaseMs };
+          if (way.from === node || way.to === node) way.manners.lay({ loss: 0.5, late: 0.3, lateMs: this.#plan.leaseMs });
         }
       }
     }

@@ -8,6 +8,7 @@ import {
   type JournalOwner,
 } from '@synod/protocol';
 import type { Chance } from './chance.ts';
+import { Manners } from './manners.ts';
 import type { Process } from './process.ts';
 import type { World } from './world.ts';
 
@@ -27,8 +28,8 @@ export interface DiskImage {
   readonly records: readonly Uint8Array[];
 }
 
-/** Hears what becomes durable; a checkpoint replaces all before it. */
-export type OnDurable = (disk: Disk, records: readonly Uint8Array[], isCheckpoint: boolean) => void;
+/** Hears what becomes durable, by a flush or by a checkpoint. */
+export type OnDurable = (disk: Disk, records: readonly Uint8Array[]) => void;
 
 /**
  * What a node's folder holds, and what crashes and failures leave of it. Records are whole here: that a torn one is cut and a
@@ -39,7 +40,7 @@ export class Disk {
   readonly #chance: Chance;
   readonly #onDurable: OnDurable;
   readonly #name: string;
-  manners: DiskManners;
+  readonly manners: Manners<DiskManners>;
   #owner: JournalOwner | null = null;
   #storeId: string;
   #incarnations = 0;
@@ -59,7 +60,7 @@ export class Disk {
     this.#world = options.world;
     this.#chance = options.chance;
     this.#name = options.name;
-    this.manners = options.manners;
+    this.manners = new Manners(options.manners);
     this.#onDurable = options.onDurable ?? (() => {});
     this.#storeId = this.#newStoreId();
   }
@@ -151,7 +152,7 @@ export class Disk {
     if (held && (held.group !== owner.group || held.node !== owner.node)) {
       throw new ForeignJournalError(`simulated disk: it belongs to node ${held.node} of group ${held.group}`);
     }
-    if (this.manners.failure !== null) throw failed(this.manners.failure);
+    if (this.manners.now.failure !== null) throw failed(this.manners.now.failure);
     this.#owner = { ...owner };
     this.#holder = journal;
     this.#incarnations += 1;
@@ -173,7 +174,7 @@ export class Disk {
 
   /** How long the next flush takes. */
   flushMs(): number {
-    return this.#chance.between(this.manners.minMs, this.manners.maxMs);
+    return this.#chance.between(this.manners.now.minMs, this.manners.now.maxMs);
   }
 
   /** For {@link DiskJournal}: these are durable now. */
@@ -190,7 +191,7 @@ export class Disk {
       }
     }
     this.flushes += 1;
-    this.#onDurable(this, records, isCheckpoint);
+    this.#onDurable(this, records);
   }
 
   /** A write that fails half way: some of it stands there, nobody was told (fault 42: a short write comes first). */
@@ -330,7 +331,7 @@ export class DiskJournal implements Journal {
   #finish(): void {
     const write = this.#writing;
     if (this.#state === 'dead' || !write) return;
-    const { failure } = this.#disk.manners;
+    const { failure } = this.#disk.manners.now;
     if (failure === null) this.#disk.commit(write.checkpoint ?? write.records, write.checkpoint !== null);
     else if (write.checkpoint === null) this.#disk.commitPart(write.records);
     this.#world.planStep(this.#process, this.#world.nowMs, () => this.#told(write, failure));

@@ -2,6 +2,7 @@ import type { NodeId } from '@synod/protocol';
 import type { Chance } from './chance.ts';
 import type { Disk } from './disk.ts';
 import type { MachineClock } from './machine-clock.ts';
+import type { Manners } from './manners.ts';
 import type { TimerManners } from './process.ts';
 
 /** What a node runs on: outlives its processes. */
@@ -13,5 +14,5 @@ export interface Machine {
   readonly chance: Chance;
   /** Step of the boot clock, ms; `null` where there is none (T9). */
   readonly bootStepMs: number | null;
-  timers: TimerManners;
+  readonly timers: Manners<TimerManners>;
 }

@@ -9,6 +9,7 @@ import {
   type Subscription,
 } from '@synod/protocol';
 import type { Chance } from './chance.ts';
+import { Manners } from './manners.ts';
 import type { Process } from './process.ts';
 import type { SimEvent, World } from './world.ts';
 
@@ -29,7 +30,7 @@ export interface LinkManners {
 export class Link {
   readonly from: NodeId;
   readonly to: NodeId;
-  manners: LinkManners;
+  readonly manners: Manners<LinkManners>;
   /** Loses everything. Several faults may cut one link. */
   cuts = 0;
   /** What is sent waits until then: a path that stalls without a sign (fault 31). */
@@ -39,7 +40,7 @@ export class Link {
   constructor(from: NodeId, to: NodeId, manners: LinkManners) {
     this.from = from;
     this.to = to;
-    this.manners = manners;
+    this.manners = new Manners(manners);
   }
 
   /** When what leaves at `atMs` arrives: later than all before it, unless it may be overtaken. */
@@ -219,7 +220,7 @@ export class Network {
   #carry(from: NodeId, listening: Listening, payload: Uint8Array, atMs: number): void {
     const { node, process } = listening.bus;
     const link = this.link(from, node);
-    const { minMs, maxMs, loss, repeat, reorder, late, lateMs } = link.manners;
+    const { minMs, maxMs, loss, repeat, reorder, late, lateMs } = link.manners.now;
     const chance = this.#chance;
     if (link.cuts > 0 || (loss > 0 && chance.happens(loss))) return this.watcher.lost?.(from, node, payload, atMs);
     const copies = repeat > 0 && chance.happens(repeat) ? 2 : 1;

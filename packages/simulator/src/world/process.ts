@@ -174,7 +174,7 @@ export class ProcessClock implements Clock {
     const process = this.#process;
     if (!process.touch()) return null;
     const { machine, world } = process;
-    const { earlyMs, late, lateMs } = machine.timers;
+    const { earlyMs, late, lateMs } = machine.timers.now;
     let dueMs = this.#read() + Math.max(0, delayMs);
     const { chance } = machine;
     if (late > 0 && chance.happens(late)) dueMs += chance.between(0, lateMs);
