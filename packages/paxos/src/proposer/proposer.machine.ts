@@ -50,6 +50,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       mayPrepareNow: ({ context: { input, state }, event }) =>
         (event.type === 'lead' && event.reason === 'master') || input.clock.now() >= state.notBeforeMs,
       isForMaster: ({ event }) => event.type === 'lead' && event.reason === 'master',
+      isForStuck: ({ event }) => event.type === 'lead' && event.reason === 'stuck',
       // A master that lost its mastership while it waited need not lead (B1b).
       isWishVoid: ({ context: { input, state } }) => state.wish === 'master' && !input.isMaster(),
       // Something was chosen since: whoever leads does it well. A wish that still stands is told again (B1).
@@ -185,6 +186,8 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         always: { guard: 'isCaughtUp', target: 'leading' },
         on: {
           submit: { actions: 'submit' },
+          // Who trimmed may have gone with what it trimmed: a new ballot counts those who are here (B1c).
+          lead: { guard: 'isForStuck', actions: 'noteWish', target: 'preparing' },
           reject: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'wishAsMaster'], target: 'preparing' },
             { guard: 'isOutbid', actions: ['noteRound', 'stepDown', 'backOff'], target: 'postponed' },

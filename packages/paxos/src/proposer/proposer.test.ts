@@ -229,6 +229,23 @@ describe('B2: preparing', () => {
     expect(told()).toEqual(['leading 1', 'accept 6:f/1 to n1,n2,n3', 'accept 7:new/1 to n1,n2,n3']);
   });
 
+  it('who trimmed and then fell silent does not hold it up for ever: stuck, it prepares again without that voter', () => {
+    const { actor, lead, submit, told, mode, ballot: own } = proposer();
+    lead();
+    submit(command('new/1'));
+    actor.send(promise('n2', own()));
+    actor.send(promise('n3', own(), { trimmedThrough: 5 }));
+    expect(mode()).toBe('"catchingUp"');
+    lead('command'); // a snapshot on its way is not given up for every command that waits
+    expect(mode()).toBe('"catchingUp"');
+    told();
+    lead('stuck');
+    expect(told()).toEqual(['prepare 2 from 1 to n1,n2,n3']);
+    actor.send(promise('n1', own()));
+    actor.send(promise('n2', own(), { entries: [{ slot: 5, ballot: ballot(1, 'n3'), value: value('f') }] }));
+    expect(told()).toContain('accept 5:f/1 to n1,n2,n3');
+  });
+
   it('slots known chosen are fetched meanwhile, and new commands start after them', () => {
     const { actor, lead, submit, told, ballot: own } = proposer();
     lead();
