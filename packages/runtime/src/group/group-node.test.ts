@@ -516,6 +516,20 @@ it('N1: after a failure in the middle of a burst nothing more of it is applied',
 });
 
 describe('observer', () => {
+  it('that missed an election, without a break of its connection, asks when the unknown master renews', async () => {
+    const { master } = await elected();
+    world.launch('o', { membership: { role: 'observer' } });
+    await world.advance(world.leaseMs);
+    expect(world.node('o').election().master?.node).toBe(master);
+    world.network.partition(['o'], world.voters);
+    world.crash(master);
+    await world.untilMaster();
+    await world.advance(10);
+    world.network.heal();
+    await world.advance(world.leaseMs / 2);
+    expect(world.node('o').election().master?.node).toBe(world.masters()[0]);
+  });
+
   it('sets a timer for what it asked, and none for each piece of news afterwards', async () => {
     await elected();
     const { started } = world.launch('o', { membership: { role: 'observer' } });

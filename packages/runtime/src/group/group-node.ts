@@ -97,6 +97,7 @@ export class GroupNode implements Group {
   readonly #presentHeard = new Set<() => void>();
   #livedThrough = 0;
   #signAtMs = 0;
+  #askAgainAtMs = 0;
   #wasWaitingFor = '';
 
   /** @throws ConfigError listing every problem of the options at once. */
@@ -508,10 +509,25 @@ export class GroupNode implements Group {
       if (message.type !== 'news' || !this.#heard) continue;
       for (const news of message.changes) {
         const changes = this.#heard.hear(news);
-        if (changes) this.#heardNews(changes, true);
+        if (!changes) continue;
+        this.#heardNews(changes, true);
+        if (changes.sessions.some((session) => this.#isStrange(session))) this.#askAgain();
       }
     }
     for (const onHeard of this.#presentHeard) onHeard();
+  }
+
+  /** Only who holds something renews: the news of its election was lost (fault 33), and no later one would tell it. */
+  #isStrange({ id, version }: Session): boolean {
+    return version !== id && this.#reader.held(id).size === 0;
+  }
+
+  /** Once a lease at most. */
+  #askAgain(): void {
+    const nowMs = this.#ports.clock.now();
+    if (nowMs < this.#askAgainAtMs || this.#state !== 'observer') return;
+    this.#askAgainAtMs = nowMs + this.#options.leaseMs;
+    void this.#askPresent().catch((error) => this.#report(error));
   }
 
   #applied({ news }: Applied): void {
