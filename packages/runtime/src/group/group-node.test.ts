@@ -515,6 +515,21 @@ it('N1: after a failure in the middle of a burst nothing more of it is applied',
   expect(world.status(master).position).toBeGreaterThan(3);
 });
 
+it('a node that has left leaves no timer behind', async () => {
+  await elected();
+  world.launch('o', { membership: { role: 'observer' } });
+  await world.until(() => world.status('o').state === 'observer', world.leaseMs);
+  for (const node of world.voters) void world.node(node).close();
+  await world.advance(2 * world.leaseMs);
+  expect(world.voters.map((node) => world.status(node).state)).toEqual(['left', 'left', 'left']);
+  const { closed } = world.node('o');
+  void world.node('o').election().whois();
+  void world.node('o').close();
+  await closed;
+  await world.advance(2); // what is on its way arrives
+  expect(world.clock.nextAtMs()).toBeUndefined();
+});
+
 describe('observer', () => {
   it('that missed an election, without a break of its connection, asks when the unknown master renews', async () => {
     const { master } = await elected();

@@ -95,6 +95,7 @@ export class GroupNode implements Group {
   #isClosing = false;
   #ending: Promise<void> | null = null;
   readonly #presentHeard = new Set<() => void>();
+  readonly #asking = new Set<() => void>();
   #livedThrough = 0;
   #signAtMs = 0;
   #askAgainAtMs = 0;
@@ -651,10 +652,12 @@ export class GroupNode implements Group {
       timers.push(clock.setTimeout(resolve, leaseMs / 50));
     };
     this.#presentHeard.add(onHeard);
+    this.#asking.add(resolve);
     signal?.addEventListener('abort', () => resolve(), { once: true });
     this.#send(EVERYBODY, { type: 'present' });
     await promise;
     this.#presentHeard.delete(onHeard);
+    this.#asking.delete(resolve);
     for (const timer of timers) clock.clearTimeout(timer);
     signal?.throwIfAborted();
   }
@@ -816,6 +819,7 @@ export class GroupNode implements Group {
   /** Nothing is done or heard here any more. */
   #cease(reason: Error): void {
     for (const election of this.#elections.values()) election.close(reason);
+    for (const stopAsking of this.#asking) stopAsking();
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
     this.#mailbox.close();
