@@ -10,6 +10,7 @@ import {
   MAX_LEASE_MS,
   MIN_LEASE_MS,
   NAME_PATTERN,
+  pack,
   type Random,
 } from '@synod/protocol';
 import type { FormationRules } from './group/formation.rules.ts';
@@ -86,6 +87,10 @@ export interface ResolvedOptions {
 }
 
 export const DEFAULT_LEASE_MS = 3000;
+
+/** They stand in a command, which a batch must hold, in news and in events. */
+const MAX_METADATA_BYTES = 65_536;
+
 const GUARD_DIVISOR = 100;
 
 const ignore = (): void => {};
@@ -133,10 +138,15 @@ export function settingProblems(node: string, options: NodeOptions): readonly st
   demand(isWhole(priority, 0, 100), `priority is ${priority}: a whole number from 0 to 100`);
   demand(isWhole(firstPosition, 1, 2 ** 52), `firstPosition is ${firstPosition}: a whole number from 1`);
   const entries = Object.entries(metadata);
+  const isText = (value: unknown, most: number) =>
+    typeof value === 'string' && value.length <= most && value.isWellFormed();
   demand(
-    entries.length <= 64 &&
-      entries.every(([key, value]) => key.length <= 256 && typeof value === 'string' && value.length <= 4096),
-    'metadata: at most 64 entries of text, keys up to 256 and values up to 4096 characters',
+    entries.length <= 64 && entries.every(([key, value]) => isText(key, 256) && isText(value, 4096)),
+    'metadata: at most 64 entries of well-formed text, keys up to 256 and values up to 4096 characters',
+  );
+  demand(
+    pack(metadata).byteLength <= MAX_METADATA_BYTES,
+    `metadata: at most ${MAX_METADATA_BYTES} bytes in all, they travel with each change of mastership`,
   );
   if (membership?.role === 'member') problems.push(...voterProblems(membership.voters, node));
   return problems;

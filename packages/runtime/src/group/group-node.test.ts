@@ -322,6 +322,19 @@ describe('formation', () => {
     await expect(started).rejects.toThrow('enough');
   });
 
+  it('says so of metadata that no command could carry, before they stop the node at its first campaign', async () => {
+    world = new TestWorld({ voters: ['a'] });
+    const large = Object.fromEntries(Array.from({ length: 64 }, (_, i) => [`key${i}`, 'é'.repeat(4096)]));
+    expect(() => world.launch('a', { metadata: large })).toThrow(/65536 bytes/);
+    expect(() => world.launch('a', { metadata: { half: '\ud800' } })).toThrow(/well-formed/);
+    world.launch('a', {
+      metadata: { ...large, ...Object.fromEntries(Object.keys(large).map((key) => [key, 'é'.repeat(500)])) },
+    });
+    await world.until(() => world.status('a').state === 'voter', world.leaseMs);
+    world.campaign('a');
+    await world.untilMaster();
+  });
+
   it('closed while it waits, join ends, and the journal is free', async () => {
     world = new TestWorld();
     const { node, started } = world.launch('a');
