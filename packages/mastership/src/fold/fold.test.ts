@@ -229,7 +229,7 @@ describe('BeMaster (section 3)', () => {
     expect(() => log.fold.apply(1, encodeMasterCommand('b/1', { type: 'end', session: 1 }))).toThrow(/positions grow/);
   });
 
-  it('100 000 records hang on one session, and end with it', () => {
+  it('100 000 records hang on one session, and end with it', { timeout: 60_000 }, () => {
     const log = new Log();
     log.open('a');
     for (let i = 0; i < 100_000; i++) log.as('a', { type: 'beMaster', session: 1, ...take(0, null, `shard-${i}`) });
@@ -244,7 +244,7 @@ describe('BeMaster (section 3)', () => {
     expect(log.master('shard-99999')).toMatchObject({ master: null, version: renewed.position + 1 });
   });
 
-  it('remembers a bounded number of openers, never forgetting one that lives', () => {
+  it('remembers a bounded number of openers, never forgetting one that lives', { timeout: 60_000 }, () => {
     const log = new Log();
     log.open('first');
     for (let i = 0; i < 2 * OPENERS_REMEMBERED; i++) {
@@ -317,6 +317,8 @@ describe('the fold', () => {
       fc.property(fc.array(step, { maxLength: 60 }), fc.nat(60), (steps, restoredAt) => {
         const log = new Log();
         let twin = new MasterFold();
+        const twins: Applied[] = [];
+        twin.onApplied((applied) => twins.push(applied));
         const terms = new Map(elections.map((election) => [election, { term: 0, master: 0, version: 0 }]));
         let last = encodeMasterCommand('a/0', { type: 'end', session: 1 });
         steps.forEach((at, i) => {
@@ -327,6 +329,7 @@ describe('the fold', () => {
           if (i === restoredAt) {
             const fresh = new MasterFold();
             fresh.restore(twin.snapshot());
+            fresh.onApplied((applied) => twins.push(applied));
             twin = fresh;
           }
           log.fold.apply(i + 1, command);
@@ -341,6 +344,7 @@ describe('the fold', () => {
           expectWhole(log.view);
         });
         expect(twin.snapshot()).toEqual(log.fold.snapshot());
+        expect(twins).toEqual(log.applied);
       }),
       { numRuns: 150 },
     );

@@ -97,19 +97,15 @@ export class MasterFold implements StateMachine {
     };
   }
 
-  /** The same bytes at every node that applied the same commands, snapshots on the way or not. */
+  /**
+   * The same bytes at every node that applied the same commands, snapshots on the way or not: rows stand in the order in
+   * which they first came, which is that of the log.
+   */
   snapshot(): Uint8Array {
-    const sessions = [...this.view.sessions()].sort((a, b) => a.id - b.id);
-    const records = [...this.view.records()].sort((a, b) => (a.election < b.election ? -1 : 1));
-    // In order of opening: which one is forgotten first is part of the state.
+    const sessions = Array.from(this.view.sessions(), sessionRow);
+    const records = Array.from(this.view.records(), recordRow);
     const openers = [...this.#state.openers];
-    return pack({
-      v: SNAPSHOT_VERSION,
-      position: this.#position,
-      sessions: sessions.map(sessionRow),
-      records: records.map(recordRow),
-      openers,
-    });
+    return pack({ v: SNAPSHOT_VERSION, position: this.#position, sessions, records, openers });
   }
 
   /** Listeners are not told: give candidates {@link everything} as news. */

@@ -24,6 +24,8 @@ export class Bench {
   readonly actor;
   readonly emitted: LeaseEmitted[] = [];
   position = 0;
+  /** The machine is told nothing of what is applied, as between the two. */
+  isDeaf = false;
   #others = 0;
 
   constructor(input: Partial<LeaseInput> & { rules?: LeaseRules; clock?: VirtualClock; seed?: number } = {}) {
@@ -47,6 +49,7 @@ export class Bench {
     });
     this.actor.on('*', (event) => this.emitted.push(event as LeaseEmitted));
     this.fold.onApplied(({ id, applied, reason, news }) => {
+      if (this.isDeaf) return;
       if (news) this.send({ type: 'applied', news });
       if (incarnationOf(id) !== 'a1') return;
       this.send(reason ? { type: 'outcome', id, applied, reason } : { type: 'outcome', id, applied });

@@ -505,10 +505,10 @@ const renewingInTime = <State extends string>(state: State) =>
 const now = ({ input }: LeaseContext): number => input.clock.now();
 
 /**
- * Whole milliseconds, rounded up. Two at least: a timer may fire 1 ms early, and one that was set again for 1 ms could go on
- * doing so at the same instant.
+ * Whole milliseconds, rounded up, two at least: a timer may fire 1 ms early, and one that is set again for less could go on
+ * doing so at one instant.
  */
-const whole = (ms: number): number => (ms <= 0 ? 0 : Math.min(MAX_DELAY_MS, Math.max(2, Math.ceil(ms))));
+const whole = (ms: number): number => Math.min(MAX_DELAY_MS, Math.max(2, Math.ceil(ms)));
 
 /** A longer delay fires at once; this one wakes and is set again. */
 const MAX_DELAY_MS = 2 ** 31 - 1;

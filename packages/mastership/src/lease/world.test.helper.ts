@@ -35,6 +35,8 @@ export type Action =
   | { readonly type: 'sleep'; readonly forMs: number }
   /** Nothing is heard and nothing that is asked for arrives. */
   | { readonly type: 'cut'; readonly forMs: number }
+  /** Nothing is heard; what is asked for arrives (fault 36). */
+  | { readonly type: 'deaf'; readonly forMs: number }
   | { readonly type: 'leaseMs'; readonly value: number };
 
 /** Candidates with clocks of their own over one log, under true time that none of them can read. */
@@ -56,8 +58,11 @@ export class World {
     return this.nodes.filter((node) => node.isMaster);
   }
 
+  /** 3 stands for whoever is master: that is where it hurts. */
   do(index: number, action: Action): void {
-    this.nodes[index % this.nodes.length]?.do(action);
+    const [master] = this.masters();
+    const node = index === 3 && master ? master : this.nodes[index % this.nodes.length];
+    node?.do(action);
   }
 
   /** The command reached the log: it is chosen, perhaps not for the first time. */
@@ -95,6 +100,7 @@ class Node {
   #isDelivering = false;
   #isWanted = false;
   #cutUntilMs = 0;
+  #deafUntilMs = 0;
 
   constructor(world: World, name: string, rate: number) {
     this.world = world;
@@ -124,6 +130,9 @@ class Node {
       case 'cut':
         this.#cutUntilMs = truth.now() + action.forMs;
         return;
+      case 'deaf':
+        this.#deafUntilMs = truth.now() + action.forMs;
+        return;
       case 'restart':
         return this.#start();
     }
@@ -150,13 +159,11 @@ class Node {
   #deliver(): void {
     const { truth, log } = this.world;
     this.#isDelivering = false;
-    if (this.#isCut) {
+    const hearsAtMs = Math.max(this.#cutUntilMs, this.#deafUntilMs);
+    if (truth.now() < hearsAtMs) {
       this.#isDelivering = true;
       const life = this.#life;
-      truth.setTimeout(
-        () => this.clock.run(() => life === this.#life && this.#deliver()),
-        this.#cutUntilMs - truth.now(),
-      );
+      truth.setTimeout(() => this.clock.run(() => life === this.#life && this.#deliver()), hearsAtMs - truth.now());
       return;
     }
     while (this.#delivered < log.length) {
