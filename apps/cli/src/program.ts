@@ -92,7 +92,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     'how the members are',
     [
       ...ASK,
-      option('--node <name>', 'only this member', 'SYNOD_NODE'),
+      option('--node <name>', 'only this member (default with --check: SYNOD_NODE)'),
       option('--check', 'print nothing; exit 0 if it is joined and sees a quorum'),
     ],
     async () => (await import('./commands/status.ts')).status,
@@ -123,6 +123,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     'watch three processes elect a master through every kind of failure, on a server of its own',
     [
       option('--keep', 'leave the group running at the end'),
+      option('--picture <file>', 'draw what was seen into this SVG file'),
       option('--lease-ms <ms>', 'length of a lease (default: 1000)', 'SYNOD_LEASE_MS'),
     ],
     async () => (await import('./commands/demo.ts')).demo,

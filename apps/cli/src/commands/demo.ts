@@ -15,7 +15,8 @@ export async function demo({ flags, terminal, interruption }: Command): Promise<
   if (leaseMs < 200 || leaseMs > 60_000) reader.problems.push(`--lease-ms is ${leaseMs}: 200 to 60000 make a demo`);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
   try {
-    const isShown = await playDemo({ leaseMs, isKept: reader.flag('keep'), signal, terminal });
+    const picture = reader.text('picture');
+    const isShown = await playDemo({ leaseMs, isKept: reader.flag('keep'), picture, signal, terminal });
     return isShown ? EXIT.yes : EXIT.no;
   } catch (error) {
     if (!signal.aborted) throw error;

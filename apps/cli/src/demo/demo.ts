@@ -1,7 +1,9 @@
+import { writeFileSync } from 'node:fs';
 import { judgeHistory, overlapMs } from '../lab/overlap.ts';
 import { type Terminal, table } from '../terminal.ts';
 import { judgeRun } from './judgement.ts';
 import { NotSeenError } from './observations.ts';
+import { drawDemo } from './picture.ts';
 import { GROUP, NODES, Stage } from './stage.ts';
 import { now, type Outcome, type Step, steps } from './steps.ts';
 
@@ -9,6 +11,8 @@ export interface DemoOptions {
   readonly leaseMs: number;
   /** Leave the group running. */
   readonly isKept: boolean;
+  /** Draw what was seen into this file. */
+  readonly picture: string | undefined;
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
 }
@@ -25,7 +29,7 @@ interface Done extends Outcome {
  * @throws the reason of `signal`.
  */
 export async function playDemo(options: DemoOptions): Promise<boolean> {
-  const { leaseMs, isKept, signal, terminal } = options;
+  const { leaseMs, isKept, picture, signal, terminal } = options;
   const { say, paintSay } = terminal;
   const beganNs = now();
   say(`${paintSay('bold', 'Synod demo')}: three workers, one of them master; lease ${leaseMs} ms`);
@@ -41,6 +45,7 @@ export async function playDemo(options: DemoOptions): Promise<boolean> {
     stage.seen.look();
     const problems = judgeRun(stage.seen);
     report(done, stage, terminal);
+    if (picture !== undefined) writeFileSync(picture, drawn(done, stage));
     for (const problem of problems) say(`${paintSay('red', '✘')} ${problem}`);
     if (problems.length > 0) return false;
     say(`${paintSay('green', '✔')} every step was seen, in ${seconds(now() - beganNs)} s`);
@@ -86,6 +91,12 @@ function report(done: readonly Done[], { seen }: Stage, { out, paint }: Terminal
   out(paint('bold', first));
   for (const line of lines) out(line);
   out('');
+}
+
+function drawn(done: readonly Done[], { seen }: Stage): string {
+  const { tenures, overlapMs } = judgeHistory(seen.history);
+  const scenes = done.map((scene) => ({ ...scene, took: format(scene.tookMs) }));
+  return drawDemo({ nodes: NODES, scenes, tenures, overlapMs });
 }
 
 function tellHowToGoOn(stage: Stage, { out }: Terminal): void {

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { askWhois } from '@synod/nats';
 import type { HistoryLine } from 'synod';
 import { judgeHistory, type Tenure } from '../lab/overlap.ts';
@@ -94,13 +93,16 @@ async function wakePaused(stage: Stage): Promise<Outcome> {
   const { node, term } = stage.paused ?? (await presentMaster(stage));
   const paused = tenures(stage).find((tenure) => tenure.node === node && tenure.term === term) as Tenure;
   // Well past its lease, so that timers of work and lease are both overdue when it wakes.
-  await sleep(Math.max(0, Number(paused.toNs - now()) / 1e6 + leaseMs / 2));
+  await seen.until('the end of its lease', patienceMs, afterMs(Number(paused.toNs - now()) / 1e6 + leaseMs / 2));
   const fromNs = now();
   stage.worker(paused.node).kill('SIGCONT');
   const lost = await seen.until(`${paused.node} to know that it is not master`, patienceMs, () =>
     linesOf(stage, paused).find(({ event }) => event === 'lost'),
   );
-  await follows(stage, paused.node);
+  const knewAfterMs = Number(BigInt(lost.at_ns) - fromNs) / 1e6;
+  if (knewAfterMs > leaseMs / 2)
+    throw new NotSeenError(`${node} needed ${knewAfterMs} ms to know that it is not master`);
+  await follows(stage, node);
   const later = seen.work.filter(
     (work) => work.node === paused.node && work.term === paused.term && work.atNs > fromNs,
   );
