@@ -199,6 +199,39 @@ describe('identity', () => {
     }
   });
 
+  it('a store outside the configuration forgets what its snapshot holds, and serves others by that', async () => {
+    const { master, others } = await elected();
+    const [wiped, other] = others as [string, string];
+    world.crash(wiped);
+    world.disks.get(wiped)?.wipe();
+    let held = 0;
+    world.launch(wiped, {
+      inspect: (event) => {
+        const { actorRef, snapshot } = event as {
+          actorRef: { id: string };
+          snapshot?: { context: { state: { learned: Map<number, Uint8Array> } } };
+        };
+        if (actorRef.id !== 'learner' || !snapshot) return;
+        held = [...snapshot.context.state.learned.values()].reduce((bytes, value) => bytes + value.byteLength, 0);
+      },
+    });
+    await world.until(() => world.status(wiped).state === 'follower', 2 * world.leaseMs);
+    for (let number = 1; number <= 12; number++) {
+      world.node(master).log.propose({ id: `test/${number}`, machine: 'kv', body: new Uint8Array(200_000) });
+      await world.advance(20);
+    }
+    expect(world.status(wiped).position).toBe(world.status(master).position);
+    expect(held).toBeLessThan(1_500_000);
+    // Who is behind what all others have trimmed learns it from the follower's snapshot.
+    for (const node of [master, other]) world.crash(node);
+    world.disks.get(other)?.wipe();
+    world.launch(other);
+    world.launch(master);
+    await world.until(() => world.status(other).state === 'follower', 4 * world.leaseMs);
+    world.crash(master);
+    await world.until(() => world.status(other).position === world.status(wiped).position, 2 * world.leaseMs);
+  });
+
   it('I2: a folder that was rolled back is found by its peers and not counted', async () => {
     const { master, others } = await elected();
     const [back, other] = others as [string, string];

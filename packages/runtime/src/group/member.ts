@@ -34,7 +34,7 @@ import {
   type Value,
 } from '@synod/protocol';
 import type { NodePorts, ResolvedOptions } from '../options.ts';
-import { Checkpointer } from './checkpointer.ts';
+import { CHECKPOINT_BYTES, Checkpointer } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
@@ -67,6 +67,9 @@ export interface MemberOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** What a learned value takes in memory besides itself, bytes, about. */
+const ENTRY_BYTES = 256;
+
 /**
  * The four roles of one member, wired: what the mailbox hands on becomes their events, what they emit goes to journal, bus,
  * log and fold. Holds no rule of its own.
@@ -84,8 +87,10 @@ export class Member {
   #isLeading = false;
   #appliedThrough: number;
   #news: MasterNews[] = [];
-  /** Our last durable one, for nodes that are behind it (N2). */
+  /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
+  /** Applied since the last snapshot in memory, of a follower. */
+  #learnedBytes = 0;
   #tick: unknown = null;
   /** Commands applied now were learned as they were chosen, not caught up with. */
   isFresh = false;
@@ -124,7 +129,8 @@ export class Member {
       cut: () => this.#cut(),
       trim: (snapshot) => {
         const { through } = snapshot;
-        this.#snapshot = snapshot;
+        // One that was installed meanwhile reaches further: what it holds is gone here (N2).
+        if (through > (this.#snapshot?.through ?? 0)) this.#snapshot = snapshot;
         this.#roles?.acceptor?.send({ type: 'trim', through });
         this.#roles?.learner.send({ type: 'trim', through });
       },
@@ -273,6 +279,14 @@ export class Member {
    */
   async reviewJournal(limitBytes?: number): Promise<void> {
     if (this.#options.isVoter) await this.checkpointer.review(limitBytes);
+    else if (this.#learnedBytes >= CHECKPOINT_BYTES) this.#foldLearned();
+  }
+
+  /** A follower serves who is behind from a snapshot in memory; what it learned would pile up there for ever. */
+  #foldLearned(): void {
+    this.#learnedBytes = 0;
+    this.#snapshot = this.#takeSnapshot();
+    this.#roles?.learner.send({ type: 'trim', through: this.#snapshot.through });
   }
 
   /** T5, by the lease machine's reckoning. */
@@ -418,12 +432,14 @@ export class Member {
     learner.on('apply', ({ slot, value }) =>
       whileLiving(() => {
         this.#appliedThrough = slot;
+        this.#learnedBytes += value.byteLength + ENTRY_BYTES;
         this.log.apply(slot, value);
       }),
     );
     learner.on('install', ({ snapshot }) =>
       whileLiving(() => {
         this.#appliedThrough = snapshot.through;
+        this.#snapshot = snapshot;
         this.#restore(snapshot);
         void this.reviewJournal(0);
       }),
@@ -561,11 +577,14 @@ export class Member {
     if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
   }
 
+  #takeSnapshot(): SnapshotState {
+    return { through: this.#appliedThrough, position: this.log.position, bytes: this.#options.fold.snapshot() };
+  }
+
   /** P6: one cut over all state machines, the position counter and the acceptor. */
   #cut(): { records: Uint8Array[]; snapshot: SnapshotState } {
-    const { recovered, fold, configuration, codec } = this.#options;
-    const through = this.#appliedThrough;
-    const snapshot = { through, position: this.log.position, bytes: fold.snapshot() };
+    const { recovered, configuration, codec } = this.#options;
+    const snapshot = this.#takeSnapshot();
     const state = {
       acceptor: recovered.acceptor,
       // What is learned beyond the cut is asked for again after a restart.
