@@ -140,7 +140,7 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
       /** An ended or lapsed session is never used again (T6). */
       endSession: enqueueActions(({ context: c, enqueue }) => {
         const { session } = held(c);
-        enqueue.assign({ holding: null });
+        enqueue.assign({ holding: null, closeAtMs: now(c) + c.leaseMs });
         if (!c.input.view.session(session) || c.endings.has(session)) return;
         const id = nextId(c);
         enqueue.assign({ endings: new Map(c.endings).set(session, id) });

@@ -727,6 +727,19 @@ describe('a node that fails, stops, leads', () => {
     expect(bench.all('stopped')).toHaveLength(1);
   });
 
+  it('stop by resigning asks for the end of the session also when its work outlived a lease', () => {
+    const bench = new Bench();
+    bench.becomeMaster();
+    bench.send({ type: 'stop', mode: 'resign' });
+    bench.clock.advance(5_000);
+    expect(bench.all('stopped')).toEqual([]);
+    bench.send({ type: 'settled' });
+    expect(bench.all('stopped')).toEqual([]);
+    bench.choose(bench.last('end'));
+    expect(bench.withdrawn.filter((id) => id === bench.last('end').id)).toHaveLength(1);
+    expect(bench.all('stopped')).toHaveLength(1);
+  });
+
   it('stop by abandoning: stops now, and leaves nothing being asked for', () => {
     const bench = new Bench();
     bench.becomeMaster();

@@ -53,7 +53,10 @@ export type LeaseEvent =
   | { readonly type: 'leaseMs'; readonly value: number }
   /** The journal cannot keep promises any more: masterships are given up at once, for good (P3). */
   | { readonly type: 'journal.failed' }
-  /** `resign`: give back what is held, then stop. `abandon`: stop now and let the session end by itself. */
+  /**
+   * `resign`: give back what is held, then stop; waits for `settled` as long as it takes. `abandon`: stop now, and let the
+   * session end by itself.
+   */
   | { readonly type: 'stop'; readonly mode: 'resign' | 'abandon' };
 
 /** Why a mastership is over here. */
