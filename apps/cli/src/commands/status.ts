@@ -15,11 +15,12 @@ export const status = (command: Command): Promise<number> =>
   asking(
     command,
     (reader) => ({
-      node: reader.text('node') === undefined ? undefined : reader.name('node', '--node (or SYNOD_NODE)'),
+      node: reader.text('node') === undefined ? undefined : reader.name('node', '--node'),
       isCheck: reader.flag('check'),
     }),
     async (to, { node, isCheck }) => {
-      if (isCheck) return check(to, node, command.terminal);
+      // A check is of the container it runs in.
+      if (isCheck) return check(to, node ?? (process.env['SYNOD_NODE'] || undefined), command.terminal);
       const { terminal } = command;
       const [members, whois] = await Promise.all([
         askMembers(to, undefined),
