@@ -822,6 +822,7 @@ export class GroupNode implements Group {
     for (const stopAsking of this.#asking) stopAsking();
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
+    this.#outbox?.close();
     this.#mailbox.close();
     for (const subscription of this.#subscriptions.splice(0)) subscription.close();
     this.#root?.stop();

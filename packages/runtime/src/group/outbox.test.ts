@@ -54,6 +54,18 @@ describe('P3, nothing is sent before what it says is durable', () => {
     expect(sent).toEqual([1, 2, 3]);
   });
 
+  it('once closed it says nothing, and takes a closed journal for no failure', async () => {
+    const { box, flushes, sent, failures } = await outbox();
+    box.add({ records: [record], replies: [reply(1)] });
+    box.add({ records: [record], replies: [reply(2)] });
+    box.close();
+    flushes[0]?.resolve();
+    await settle();
+    flushes[1]?.reject(new Error('not open'));
+    await settle();
+    expect([sent, failures]).toEqual([[], []]);
+  });
+
   it('a reply without records does not overtake a promise that is not durable yet', async () => {
     const { box, flushes, sent } = await outbox();
     box.add({ records: [record], replies: [reply(1)] });

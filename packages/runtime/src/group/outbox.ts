@@ -22,14 +22,14 @@ export class Outbox {
   readonly #options: OutboxOptions;
   #waiting: Bundle[] = [];
   #isFlushing = false;
-  #hasFailed = false;
+  #isOver = false;
 
   constructor(options: OutboxOptions) {
     this.#options = options;
   }
 
   add(bundle: Bundle): void {
-    if (this.#hasFailed) return;
+    if (this.#isOver) return;
     if (bundle.records.length === 0 && !this.#isFlushing && this.#waiting.length === 0) return this.#release([bundle]);
     const { journal, codec } = this.#options;
     try {
@@ -43,7 +43,7 @@ export class Outbox {
 
   /** A record that nothing waits for: it goes with the next flush. */
   note(record: JournalRecord): void {
-    if (this.#hasFailed) return;
+    if (this.#isOver) return;
     const { journal, codec } = this.#options;
     try {
       journal.append(codec.encodeRecord(record));
@@ -54,12 +54,18 @@ export class Outbox {
 
   /** Resolves when everything added so far is durable, or the journal has failed. */
   async idle(): Promise<void> {
-    while (this.#isFlushing && !this.#hasFailed) await this.#options.journal.flush().catch(() => {});
+    while (this.#isFlushing && !this.#isOver) await this.#options.journal.flush().catch(() => {});
+  }
+
+  /** The node leaves: nothing more is written or said, and that the journal is closed is no failure. */
+  close(): void {
+    this.#isOver = true;
+    this.#waiting = [];
   }
 
   async #flush(): Promise<void> {
     this.#isFlushing = true;
-    while (this.#waiting.length > 0 && !this.#hasFailed) {
+    while (this.#waiting.length > 0 && !this.#isOver) {
       const bundles = this.#waiting;
       this.#waiting = [];
       try {
@@ -67,7 +73,7 @@ export class Outbox {
       } catch (error) {
         return this.#fail(error);
       }
-      this.#release(bundles);
+      if (!this.#isOver) this.#release(bundles);
     }
     this.#isFlushing = false;
   }
@@ -77,8 +83,8 @@ export class Outbox {
   }
 
   #fail(error: unknown): void {
-    if (this.#hasFailed) return;
-    this.#hasFailed = true;
+    if (this.#isOver) return;
+    this.#isOver = true;
     this.#waiting = [];
     this.#options.onFailure(error);
   }
