@@ -53,10 +53,9 @@ export class Compose {
     await this.#call(['kill', service]);
   }
 
-  /** Runs a command of the CLI inside a member, which by itself would speak of that member only. */
+  /** Runs a command of the CLI inside a member. */
   async synod(service: string, ...args: string[]): Promise<string> {
-    const inside = ['exec', '--no-TTY', '--env', 'SYNOD_NODE=', service, 'node', '/app/dist/main.js', ...args];
-    return this.#call(inside);
+    return this.#call(['exec', '--no-TTY', service, 'node', '/app/dist/main.js', ...args]);
   }
 
   /** Where a port of a container is on this machine: `127.0.0.1:32768`. */
