@@ -38,6 +38,7 @@ export function drawDemo({ nodes, scenes, tenures, overlapMs }: PictureOptions):
   const height = foot + 44 + (scenes.length + 1) * ROW;
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="ui-monospace, monospace" font-size="12">`,
+    '<title>Masterships of three workers through every step of the demo</title>',
     `<rect width="${WIDTH}" height="${height}" fill="#ffffff"/>`,
   ];
   for (const [index, scene] of scenes.entries()) {
