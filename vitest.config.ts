@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'scenarios',
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/containers/**'],
+          exclude: [...exclude, 'test/containers/**', 'test/readme/**'],
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -44,6 +44,18 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Compiles, packs and installs: too much beside real leases.
+          name: 'published',
+          include: ['test/readme/**/*.test.ts'],
+          exclude,
+          sequence: { groupOrder: 3 },
+          testTimeout: 60_000,
+          hookTimeout: 180_000,
         },
       },
     ],
