@@ -39,5 +39,14 @@ export function configurationDigest(configuration: Configuration): string {
   return digest;
 }
 
-export const quorumSystemOf = (configuration: Configuration): QuorumSystem =>
-  majority(configuration.voters.map((voter) => voter.node));
+const quorums = new WeakMap<Configuration, QuorumSystem>();
+
+/** Checked once: every prepare quorum meets every accept quorum. */
+export function quorumSystemOf(configuration: Configuration): QuorumSystem {
+  let quorum = quorums.get(configuration);
+  if (!quorum) {
+    quorum = majority(configuration.voters.map((voter) => voter.node));
+    quorums.set(configuration, quorum);
+  }
+  return quorum;
+}

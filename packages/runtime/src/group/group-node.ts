@@ -27,8 +27,8 @@ import { type Actor, createActor } from 'xstate';
 import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election } from '../election/types.ts';
 import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
-import { type FormationRules, type FormationState, formationRules } from './formation.rules.ts';
-import { type GroupInput, groupMachine, type RoleMachines } from './group.machine.ts';
+import { type FormationState, formationRules } from './formation.rules.ts';
+import { type GroupInput, groupMachine } from './group.machine.ts';
 import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
@@ -43,13 +43,16 @@ export const GROUP_ELECTION = 'group';
 type GroupMachine = ReturnType<typeof groupMachine>;
 
 /** One machine for all nodes of a process that play by the same rules: it holds no state, and is slow to make. */
-const machines = new WeakMap<object, { readonly rules: FormationRules; readonly machine: GroupMachine }>();
+const machines = new WeakMap<object, { readonly of: Pick<NodeOptions, Making>; readonly machine: GroupMachine }>();
 
-function machineOf(roles: Partial<RoleMachines>, rules: FormationRules): GroupMachine {
+type Making = 'formationRules' | 'interpret';
+
+function machineOf({ machines: roles = realMachines, formationRules: rules, interpret }: NodeOptions): GroupMachine {
   const known = machines.get(roles);
-  if (known?.rules === rules) return known.machine;
-  const machine = groupMachine({ ...realMachines, ...roles }, rules);
-  machines.set(roles, { rules, machine });
+  if (known && known.of.formationRules === rules && known.of.interpret === interpret) return known.machine;
+  const parsed = groupMachine({ ...realMachines, ...roles }, rules);
+  const machine = interpret ? interpret(parsed) : parsed;
+  machines.set(roles, { of: { formationRules: rules, interpret } as NodeOptions, machine });
   return machine;
 }
 
@@ -79,6 +82,8 @@ export class GroupNode implements Group {
   readonly #startedAtMs: number;
   readonly #startedAt: string;
   readonly #events = new EventTarget();
+  /** An event that nobody ever listened to is not made. */
+  readonly #listenedTo = new Set<keyof GroupEvents>();
   #resolveClosed: (reason: Error | undefined) => void = () => {};
   #root: Actor<GroupMachine> | null = null;
   #member: Member | null = null;
@@ -247,6 +252,7 @@ export class GroupNode implements Group {
   }
 
   addEventListener<K extends keyof GroupEvents>(type: K, listener: Listener<K>, options?: ListenerOptions): void {
+    this.#listenedTo.add(type);
     this.#events.addEventListener(type, listener as (event: Event) => void, options);
   }
 
@@ -329,8 +335,7 @@ export class GroupNode implements Group {
   #startRoot(roundTripMs: number): void {
     const { membership, leaseMs, logger } = this.#options;
     const { clock } = this.#ports;
-    const rules = this.#raw.formationRules ?? formationRules;
-    const machine = machineOf(this.#raw.machines ?? realMachines, rules);
+    const machine = machineOf(this.#raw);
     const input: GroupInput = {
       role: membership.role,
       damage: this.#contents?.damage ?? null,
@@ -666,6 +671,7 @@ export class GroupNode implements Group {
   #watchHealth(): void {
     const { eligible } = this.#raw;
     if (!eligible) return;
+    let told = true;
     const ask = async () => {
       let value = false;
       try {
@@ -673,7 +679,8 @@ export class GroupNode implements Group {
       } catch (error) {
         this.#report(error);
       }
-      this.#guard(() => this.#member?.lease?.send({ type: 'eligible', value }));
+      if (value !== told) this.#guard(() => this.#member?.lease?.send({ type: 'eligible', value }));
+      told = value;
       if (!this.#isClosing) this.#health = this.#ports.clock.setTimeout(() => void ask(), this.#options.leaseMs / 8);
     };
     void ask();
@@ -771,7 +778,7 @@ export class GroupNode implements Group {
   }
 
   #tell<K extends keyof GroupEvents>(type: K, detail: GroupEvents[K]): void {
-    this.#events.dispatchEvent(new CustomEvent(type, { detail }));
+    if (this.#listenedTo.has(type)) this.#events.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
   #guard(work: () => void): void {

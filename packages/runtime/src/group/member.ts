@@ -92,6 +92,8 @@ export class Member {
   /** Applied since the last snapshot in memory, of a follower. */
   #learnedBytes = 0;
   #tick: unknown = null;
+  /** Highest round that the proposer was told of. */
+  #roundSeen = 0;
   /** Commands applied now were learned as they were chosen, not caught up with. */
   isFresh = false;
 
@@ -214,7 +216,6 @@ export class Member {
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
     roles.learner.send({ type: 'start' });
-    this.#keepTicking();
   }
 
   /**
@@ -466,7 +467,10 @@ export class Member {
     const { onAcquired, onRenewed, onLost, onStopped } = this.#options;
     const { lease, proposer } = roles;
     lease.on('propose', ({ command, presumedSilent }) =>
-      this.#guard(() => this.log.propose(command, presumedSilent === undefined ? {} : { presumedSilent })),
+      this.#guard(() => {
+        this.#keepTicking();
+        this.log.propose(command, presumedSilent === undefined ? {} : { presumedSilent });
+      }),
     );
     lease.on('withdraw', ({ id }) => this.#guard(() => this.log.withdraw(id)));
     lease.on('acquired', ({ term, version }) =>
@@ -542,6 +546,8 @@ export class Member {
   }
 
   #sawRound(ballot: Ballot): void {
+    if (ballot.round <= this.#roundSeen) return;
+    this.#roundSeen = ballot.round;
     if (ballot.nodeId !== this.#self) this.#roles?.proposer?.send({ type: 'round', round: ballot.round });
   }
 
@@ -597,14 +603,25 @@ export class Member {
     return { records: checkpointRecords(state).map((record) => codec.encodeRecord(record)), snapshot };
   }
 
-  /** T9: the holder's clock looks at the other clocks at least every lease/20. */
+  /**
+   * T9: the holder's clock looks at the other clocks at least every lease/20, as long as the instant of a command of ours
+   * may count. A node that asks for nothing wakes for nothing.
+   */
   #keepTicking(): void {
+    if (this.#tick !== null) return;
     const { ports, options } = this.#options;
     const tick = () => {
       this.#holderClock.tick();
-      this.#tick = ports.clock.setTimeout(tick, options.leaseMs / 20);
+      this.#tick = this.#hasAsked() ? ports.clock.setTimeout(tick, options.leaseMs / 20) : null;
     };
     tick();
+  }
+
+  #hasAsked(): boolean {
+    const lease = this.#roles?.lease;
+    if (!lease) return false;
+    const { holding, opens } = lease.getSnapshot().context;
+    return holding !== null || opens.length > 0;
   }
 }
 
