@@ -30,7 +30,7 @@ describe('HolderClock (T9)', () => {
   it('counts what the monotonic clock counts while all clocks agree, whether ticked or not', () => {
     const clock = new VirtualClock();
     const { holder } = started(clock);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     clock.advance(40);
     holder.tick();
     clock.advance(160);
@@ -40,7 +40,7 @@ describe('HolderClock (T9)', () => {
   it('a machine that slept: what the wall clock ran ahead of the monotonic clock counts at the next reading', () => {
     const clock = new VirtualClock();
     const { holder } = started({ ...portsOf(clock), bootNow: () => null });
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     clock.advance(100);
     clock.suspend(700);
     expect(holder.elapsedMs(stamp)).toBeCloseTo(800 - 2);
@@ -49,7 +49,7 @@ describe('HolderClock (T9)', () => {
   it('the excess never shrinks: a wall clock that is put back takes nothing away', () => {
     const clock = new VirtualClock();
     const { holder } = started(clock);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     clock.stepWall(500);
     const elapsedMs = holder.elapsedMs(stamp);
     expect(elapsedMs).toBeCloseTo(498);
@@ -63,7 +63,7 @@ describe('HolderClock (T9)', () => {
   it('a wall clock put back does nothing, and what it runs ahead after a tick counts again', () => {
     const clock = new VirtualClock();
     const { holder } = started({ ...portsOf(clock), bootNow: () => null });
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     clock.stepWall(-5_000);
     expect(holder.elapsedMs(stamp)).toBe(0);
     holder.tick();
@@ -74,7 +74,7 @@ describe('HolderClock (T9)', () => {
   it('2 ms between two ticks are slack: a wall clock that is slewed costs nothing', () => {
     const clock = new VirtualClock();
     const { holder } = started(clock);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     for (let i = 0; i < 20; i++) {
       clock.advance(50);
       clock.stepWall(1.9);
@@ -86,7 +86,7 @@ describe('HolderClock (T9)', () => {
   it('however often somebody looks, the slack is taken off once a tick', () => {
     const clock = new VirtualClock();
     const { holder } = started({ ...portsOf(clock), bootNow: () => null });
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     for (let i = 0; i < 100; i++) {
       clock.suspend(1);
       holder.elapsedMs(stamp);
@@ -98,7 +98,7 @@ describe('HolderClock (T9)', () => {
     const clock = new VirtualClock();
     const { holder } = started(clock);
     clock.suspend(5_000);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     expect(holder.elapsedMs(stamp)).toBe(0);
   });
 
@@ -106,7 +106,7 @@ describe('HolderClock (T9)', () => {
     const clock = new CoarseClock(10);
     const { holder } = started(clock);
     expect(holder.notice).toBeNull();
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     const before = clock.reads;
     clock.suspend(400);
     clock.stepWall(-400);
@@ -117,11 +117,24 @@ describe('HolderClock (T9)', () => {
     expect(holder.elapsedMs(stamp)).toBeLessThan(402);
   });
 
+  it('a stamp by which nothing can be claimed any more costs no tick anything', () => {
+    const clock = new CoarseClock(10);
+    const { holder } = started(clock);
+    const stamp = holder.stamp(LEASE_MS);
+    clock.advance(LEASE_MS + 10);
+    holder.tick();
+    clock.suspend(400);
+    clock.stepWall(-400);
+    holder.tick();
+    expect(holder.elapsedMs(stamp)).toBeGreaterThan(LEASE_MS);
+    expect(holder.elapsedMs(stamp)).toBeLessThan(LEASE_MS + 100);
+  });
+
   it('steps of the boot clock are no sleep', () => {
     const clock = new CoarseClock(10);
     const { holder } = started(clock);
     clock.advance(8);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     const startMs = stamp.atMs;
     for (let i = 0; i < 400; i++) {
       clock.advance(3.7);
@@ -134,7 +147,7 @@ describe('HolderClock (T9)', () => {
     const clock = new CoarseClock(1_000);
     const { holder } = started(clock);
     expect(holder.notice).toMatch(/boot clock left out/);
-    const stamp = holder.stamp();
+    const stamp = holder.stamp(LEASE_MS);
     clock.suspend(3_000);
     clock.stepWall(-3_000);
     holder.tick();
@@ -153,7 +166,7 @@ describe('HolderClock (T9)', () => {
           if (reading++ === pausedAt) clock.stall(30);
         };
         const holder = new HolderClock({ clock: pausing(clock, pause), leaseMs: LEASE_MS });
-        const stamp = holder.stamp();
+        const stamp = holder.stamp(LEASE_MS);
         const stampedAtMs = stamp.atMs;
         clock.advance(20);
         if (isTicked) holder.tick();
@@ -167,9 +180,9 @@ describe('HolderClock (T9)', () => {
   it('tells what is left of the claim that runs out first; of none, nothing', () => {
     const clock = new VirtualClock();
     const { holder } = started(clock);
-    const early = holder.stamp();
+    const early = holder.stamp(LEASE_MS);
     clock.advance(100);
-    const late = holder.stamp();
+    const late = holder.stamp(LEASE_MS);
     const claim = (stamp: typeof late, holdMs: number) => ({ stamp, holdMs });
     expect(holder.remainingMs([claim(early, 500), claim(late, 500)])).toBe(400);
     expect(holder.remainingMs([claim(early, 900), claim(late, 300)])).toBe(300);

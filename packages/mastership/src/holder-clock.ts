@@ -34,6 +34,8 @@ interface BaseStamp extends Stamp {
   readonly bootLeadMs: number;
   /** Largest lead of the boot clock since, beyond its resolution: raised by ticks, never lowered. */
   bootExcessMs: number;
+  /** No claim by it lives longer: after this ticks leave it alone. */
+  readonly endsAtMs: number;
 }
 
 /**
@@ -48,8 +50,8 @@ export class HolderClock {
   readonly notice: string | null;
   readonly #clock: Clock;
   readonly #bootResolutionMs: number | null;
-  /** Weak: a stamp is of interest as long as somebody remembers it. */
-  readonly #stamps = new Set<WeakRef<BaseStamp>>();
+  /** Those that a tick may still shorten: a few renewals, however long the node lives. */
+  readonly #stamps = new Set<BaseStamp>();
   /** Wall clock minus monotonic clock at the last tick. */
   #wallLeadMs: number;
   /** What it ran ahead up to the last tick, and since; neither ever shrinks while it counts. */
@@ -66,14 +68,27 @@ export class HolderClock {
     this.#wallLeadMs = wallMs - clock.now();
   }
 
-  /** Reads all clocks: to be called before the command that is stamped leaves (T1). */
-  stamp(): Stamp {
-    return this.#tick(true) as BaseStamp;
+  /**
+   * Reads all clocks: to be called before the command that is stamped leaves (T1).
+   *
+   * @param leaseMs - Nothing is claimed by the stamp for longer.
+   */
+  stamp(leaseMs: number): Stamp {
+    const { baseMs, bootLeadMs } = this.#readAll();
+    const stamp: BaseStamp = {
+      atMs: baseMs,
+      wallExcessMs: this.#wallExcessMs,
+      bootLeadMs: bootLeadMs ?? 0,
+      bootExcessMs: 0,
+      endsAtMs: baseMs + leaseMs,
+    };
+    if (bootLeadMs !== null) this.#stamps.add(stamp);
+    return stamp;
   }
 
   /** Looks at all clocks. To be called at least every {@link tickMs}. */
   tick(): void {
-    this.#tick(false);
+    this.#readAll();
   }
 
   /** How long ago the stamp was made, as far as any clock can tell. Never less at a later call, whatever clocks do. */
@@ -120,7 +135,7 @@ export class HolderClock {
    * The check reads monotonic, then the others; the new base reads the others, then monotonic. One reading of wall and boot
    * clock stands in both, so that nothing falls between them: a pause in here counts as elapsed, in either order.
    */
-  #tick(isBase: boolean): Stamp | null {
+  #readAll(): { readonly baseMs: number; readonly bootLeadMs: number | null } {
     const checkMs = this.#clock.now();
     const wallMs = this.#clock.wallNow();
     const bootMs = this.#bootResolutionMs === null ? null : this.#clock.bootNow();
@@ -130,20 +145,14 @@ export class HolderClock {
     this.#wallExcessMs += this.#aheadMs;
     this.#aheadMs = 0;
     this.#wallLeadMs = wallMs - baseMs;
-    if (bootMs !== null) this.#raiseBootExcess(bootMs - checkMs);
-    if (!isBase) return null;
-
-    const bootLeadMs = bootMs === null ? 0 : bootMs - baseMs;
-    const stamp: BaseStamp = { atMs: baseMs, wallExcessMs: this.#wallExcessMs, bootLeadMs, bootExcessMs: 0 };
-    if (bootMs !== null) this.#stamps.add(new WeakRef(stamp));
-    return stamp;
+    if (bootMs !== null) this.#raiseBootExcess(bootMs - checkMs, checkMs);
+    return { baseMs, bootLeadMs: bootMs === null ? null : bootMs - baseMs };
   }
 
-  #raiseBootExcess(leadMs: number): void {
-    for (const reference of this.#stamps) {
-      const stamp = reference.deref();
-      if (!stamp) this.#stamps.delete(reference);
-      else stamp.bootExcessMs = Math.max(stamp.bootExcessMs, leadMs - stamp.bootLeadMs - (this.#bootResolutionMs ?? 0));
+  #raiseBootExcess(leadMs: number, nowMs: number): void {
+    for (const stamp of this.#stamps) {
+      stamp.bootExcessMs = Math.max(stamp.bootExcessMs, leadMs - stamp.bootLeadMs - (this.#bootResolutionMs ?? 0));
+      if (nowMs > stamp.endsAtMs) this.#stamps.delete(stamp);
     }
   }
 }

@@ -99,7 +99,7 @@ const controls: Record<string, Control> = {
   'T1 lease counted from learning': {
     rules: {
       hold(c, session, request) {
-        return leaseRules.hold.call(this, c, session, { ...request, stamp: c.input.holderClock.stamp() });
+        return leaseRules.hold.call(this, c, session, { ...request, stamp: c.input.holderClock.stamp(c.leaseMs) });
       },
     },
   },
@@ -123,7 +123,7 @@ const controls: Record<string, Control> = {
     rules: {
       rememberedOpening(c, { node, setBy, leaseMs }) {
         if (node !== c.input.self) return undefined;
-        const stamp = c.input.holderClock.stamp();
+        const stamp = c.input.holderClock.stamp(leaseMs);
         return { id: setBy, leaseMs, holdMs: 0.9 * leaseMs, expectedVersion: null, stamp };
       },
     },

@@ -28,7 +28,7 @@ export const leaseRules = {
 
   /** T1: the clocks are read here, before there is a command that could leave. */
   request(c: LeaseContext, expectedVersion: number | null): Request {
-    const stamp = c.input.holderClock.stamp();
+    const stamp = c.input.holderClock.stamp(c.leaseMs);
     return { id: nextId(c), leaseMs: c.leaseMs, holdMs: holdMs(c.leaseMs, c.input.drift), expectedVersion, stamp };
   },
 

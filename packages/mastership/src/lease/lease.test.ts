@@ -172,9 +172,9 @@ describe('T1: requestedAt is read before the command leaves', () => {
     const bench = new Bench();
     const order: string[] = [];
     const stamp = bench.holderClock.stamp.bind(bench.holderClock);
-    bench.holderClock.stamp = () => {
+    bench.holderClock.stamp = (leaseMs) => {
       order.push('stamp');
-      return stamp();
+      return stamp(leaseMs);
     };
     bench.actor.on('propose', ({ command }) => order.push(contentOf(command).type));
     bench.becomeMaster();
