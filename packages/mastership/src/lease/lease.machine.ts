@@ -146,6 +146,7 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
         enqueue.assign({ endings: new Map(c.endings).set(session, id) });
         enqueue.emit(proposal(id, { type: 'end', session }));
       }),
+      letGo: assign({ holding: null }),
       announceStopped: emit({ type: 'stopped' }),
 
       // Upkeep
@@ -388,13 +389,13 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
                     on: {
                       applied: {
                         guard: 'isDeposed',
-                        target: '#lease.running.candidacy.ending',
+                        target: '#lease.running.candidacy.givenBack',
                         actions: 'restAfterResigning',
                       },
                       outcome: [
                         {
                           guard: 'isDeposed',
-                          target: '#lease.running.candidacy.ending',
+                          target: '#lease.running.candidacy.givenBack',
                           actions: 'restAfterResigning',
                         },
                         { guard: 'isResignationRefused', target: 'givingBack', reenter: true },
@@ -417,6 +418,18 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
                     },
                   },
                 },
+              },
+
+              /**
+               * The record is free, and the others are about to choose who is next: the end of a session that holds nothing
+               * would only be in their way. Nobody waits for it; it follows the next change (`endStrays`).
+               */
+              givenBack: {
+                always: [
+                  { guard: 'isStopping', target: 'ending' },
+                  { guard: 'isWanted', target: 'waiting', actions: 'letGo' },
+                  { target: 'observing', actions: 'letGo' },
+                ],
               },
 
               /** T6: lost, and told so. Nothing is asked for anew before all work of the old term has stopped. */
