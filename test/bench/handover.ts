@@ -28,8 +28,8 @@ export const handover: Bench<Options> = {
     const measured: number[] = [];
     for (let run = 1; run <= runs; run++) {
       const { node, term } = await group.masterAfter(0);
-      // Any instant between two renewals is as likely as any other.
-      await lab.sleepUntil(machineNowMs() + (0.05 + 0.1 * Math.random()) * lease);
+      // Who resigned or was refused rests for up to a fifth of the lease. After that any instant is as likely as any other.
+      await lab.sleepUntil(machineNowMs() + (0.25 + 0.25 * Math.random()) * lease);
       const next = seesMasterAfter(observer, term);
       const member = group.member(node);
       const resigning = member.said('resigning');
