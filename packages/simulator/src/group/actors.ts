@@ -1,6 +1,8 @@
 import type { Clock } from '@synod/protocol';
 import type { RoleMachines } from '@synod/runtime';
-import type { ActorRefFrom, AnyActorLogic } from 'xstate';
+import type { ActorRefFrom, AnyActorLogic, AnyStateMachine } from 'xstate';
+import { Unsupported } from '../statechart/parts.ts';
+import { quick } from '../statechart/quick.ts';
 import { leaseMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 
@@ -11,12 +13,33 @@ export interface Actors {
   lease?: ActorRefFrom<ReturnType<typeof leaseMachine>>;
 }
 
+/** The machines of production. */
 export const realMachines = (): RoleMachines => ({
   acceptor: acceptorMachine(),
   learner: learnerMachine(),
   proposer: proposerMachine(),
   lease: leaseMachine(),
 });
+
+/** The same machines, by the quick interpreter. */
+export function quickMachines({ acceptor, learner, proposer, lease }: RoleMachines): RoleMachines {
+  return {
+    acceptor: interpretQuickly(acceptor),
+    learner: interpretQuickly(learner),
+    proposer: interpretQuickly(proposer),
+    lease: interpretQuickly(lease),
+  };
+}
+
+/** A machine that uses what the quick interpreter does not know stays with XState's own. */
+export function interpretQuickly<Machine extends AnyActorLogic>(machine: Machine): Machine {
+  try {
+    return quick(machine as unknown as AnyStateMachine) as unknown as Machine;
+  } catch (error) {
+    if (error instanceof Unsupported) return machine;
+    throw error;
+  }
+}
 
 /** By the clock of its process: the one port that every role but the acceptor has as its own. */
 const lives = new WeakMap<Clock, Actors>();

@@ -1,6 +1,6 @@
 import { type FoldRules, MasterFold } from '@synod/mastership';
 import { InternalError } from '@synod/protocol';
-import { type FormationRules, type Group, joinOver, type LoggerLike, type RoleMachines } from '@synod/runtime';
+import { type FormationRules, type Group, joinOver, type LoggerLike, type NodeOptions, type RoleMachines } from '@synod/runtime';
 import { chanceOf } from '../world/chance.ts';
 import type { SeeingCodec } from '../world/codec.ts';
 import type { Machine } from '../world/machine.ts';
@@ -15,6 +15,8 @@ export interface Rules {
   readonly machines: RoleMachines;
   readonly fold: FoldRules;
   readonly formation: FormationRules;
+  /** What runs the definitions of machines; XState where it is left out. */
+  readonly interpret?: NonNullable<NodeOptions['interpret']>;
 }
 
 export interface LifeOptions {
@@ -151,6 +153,7 @@ export class Life {
         machines: rules.machines,
         formationRules: rules.formation,
         fold: this.fold,
+        ...(rules.interpret ? { interpret: rules.interpret } : {}),
         onJoining: (group) => {
           this.#group = group;
           this.#incarnation = group.status().incarnation;

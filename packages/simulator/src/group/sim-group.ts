@@ -10,7 +10,7 @@ import { Manners } from '../world/manners.ts';
 import { type LinkManners, Network } from '../world/network.ts';
 import { PUNCTUAL, type TimerManners } from '../world/process.ts';
 import { type Drain, World } from '../world/world.ts';
-import { realMachines, watchActors } from './actors.ts';
+import { interpretQuickly, quickMachines, realMachines, watchActors } from './actors.ts';
 import { Life, type Rules } from './life.ts';
 import type { GroupWatcher } from './watcher.ts';
 
@@ -35,11 +35,19 @@ export interface GroupSettings {
   readonly hasEcho?: boolean;
 }
 
-/** The rules of production. */
-export const realRules: Rules = {
+/** The rules of production, run by XState itself. */
+export const xstateRules: Rules = {
   machines: watchActors(realMachines()),
   fold: foldRules,
   formation: formationRules,
+};
+
+/** The rules of production. */
+export const realRules: Rules = {
+  machines: watchActors(quickMachines(realMachines())),
+  fold: foldRules,
+  formation: formationRules,
+  interpret: interpretQuickly,
 };
 
 export interface SimGroupOptions {

@@ -43,16 +43,20 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const size = options.nodes ?? chance.one([3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const names = NAMES.slice(0, size);
   const leaseMs = chance.one(LEASES_MS);
+  const shorter = LEASES_MS.filter((ms) => ms <= leaseMs);
   const areLeasesEqual = chance.happens(0.85);
+  const leasesMs = names.map(() => (areLeasesEqual ? leaseMs : chance.one(shorter)));
+  // A lease shorter than a few round trips is nobody's: its owner would outbid all others without end.
+  const shortestMs = Math.min(...leasesMs);
   const drift = chance.one(['none', 'within', 'within', 'edge', 'edge', 'beyond'] as const);
-  const delayMs = leaseMs * chance.one([0.001, 0.003, 0.01, 0.02]);
-  const diskMs = leaseMs * chance.one([0.0002, 0.001, 0.005]);
+  const delayMs = shortestMs * chance.one([0.001, 0.003, 0.01, 0.02]);
+  const diskMs = shortestMs * chance.one([0.0002, 0.001, 0.005]);
   const settings: GroupSettings = {
     seed,
     maxDriftPpm: MAX_DRIFT_PPM,
-    nodes: names.map((node) => ({
+    nodes: names.map((node, i) => ({
       node,
-      leaseMs: areLeasesEqual ? leaseMs : chance.one(LEASES_MS.filter((ms) => ms <= leaseMs)),
+      leaseMs: leasesMs[i] ?? leaseMs,
       priority: chance.one([0, 0, 0, 50, 100]),
       rate: rateOf(chance, drift),
       bootStepMs: chance.one([null, 1, 10]),

@@ -90,7 +90,7 @@ class Run {
       drain: options.drain,
       ...(options.rules ? { rules: options.rules } : {}),
       watcher,
-      isEligible: (node) => !this.#vetoed.has(node),
+      ...(plan.faults.some(({ kind }) => kind === 'veto') ? { isEligible: (node: NodeId) => !this.#vetoed.has(node) } : {}),
       onReady: (life, group) => {
         const user = new User(life, this.#resources, plan.user, chanceOf(plan.seed, `user ${life.id}`));
         this.#users.set(life, user);
@@ -126,6 +126,7 @@ class Run {
     try {
       this.#prepare();
       await world.run(this.#plan.healAtMs);
+      await this.#awaitBlocked();
       healedLeases = await this.#demandMaster();
       for (const watch of this.#watches) watch.finished?.();
       await world.run(world.nowMs);
@@ -222,6 +223,13 @@ class Run {
     };
   }
 
+  /** What is held up in the middle of a step cannot be healed: its clocks have been read ahead. */
+  async #awaitBlocked(): Promise<void> {
+    const { world, lives } = this.#group;
+    for (const { process } of lives) process.spare();
+    await world.run(Math.max(world.nowMs, ...Array.from(lives, ({ process }) => process.busyUntilMs)));
+  }
+
   /** The second phase. @returns how many leases it took, `null` when nothing can be demanded. */
   async #demandMaster(): Promise<number | null> {
     const { world, names } = this.#group;
@@ -233,7 +241,6 @@ class Run {
     for (const fault of [...this.#active.keys()]) this.#heal(fault);
     for (const way of this.#group.network.links()) way.stalledUntilMs = 0;
     this.#downUntilMs.clear();
-    for (const life of this.#group.lives) life.process.spare();
     for (const node of this.#leftOut) this.#leaveOut(node);
     for (const node of healed) this.#start(node);
     this.#options.watcher?.healed?.([...healed]);

@@ -61,8 +61,12 @@ export class User {
 
   #pause(ms: number, signal?: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
-      this.#life.process.clock.setTimeout(resolve, ms);
-      signal?.addEventListener('abort', () => resolve(), { once: true });
+      const wake = (): void => {
+        signal?.removeEventListener('abort', wake);
+        resolve();
+      };
+      this.#life.process.clock.setTimeout(wake, ms);
+      signal?.addEventListener('abort', wake);
     });
   }
 }

@@ -259,14 +259,14 @@ export class DiskJournal implements Journal {
   }
 
   flush(): Promise<void> {
-    if (!this.#process.touch() || this.#state === 'dead') return never;
+    if (!this.#process.touch() || this.#state === 'dead') return never();
     if (this.#state !== 'open') return Promise.reject(notOpen());
     if (this.#failure) return this.#rejected(this.#failure);
     return this.#flush();
   }
 
   checkpoint(records: readonly Uint8Array[]): Promise<void> {
-    if (!this.#process.touch() || this.#state === 'dead') return never;
+    if (!this.#process.touch() || this.#state === 'dead') return never();
     if (this.#state !== 'open') return Promise.reject(notOpen());
     if (this.#failure) return this.#rejected(this.#failure);
     // What waits for a flush, or for an earlier checkpoint, is replaced by this one; it is durable when this one is.
@@ -371,5 +371,5 @@ const failed = (words: string): JournalFailedError => new JournalFailedError(`si
 
 const notOpen = (): ClosedError => new ClosedError('the journal is not open');
 
-/** A dead process hears nothing any more: neither success nor failure. */
-const never = new Promise<void>(() => {});
+/** A dead process hears nothing any more: neither success nor failure. Each gets its own: what waits for it is forgotten with it. */
+const never = (): Promise<void> => new Promise(() => {});
