@@ -1,5 +1,4 @@
-import { type Applied, HolderClock, MasterFold, type MasterReader, MasterView } from '@synod/mastership';
-import { type Recovered, recover } from '@synod/paxos';
+import { type Applied, HolderClock, type Licence, MasterFold, type MasterReader } from '@synod/mastership';
 import {
   ClosedError,
   type Codec,
@@ -10,16 +9,11 @@ import {
   EVERYBODY,
   FormationError,
   InternalError,
-  type JournalContents,
   JournalFailedError,
-  type JournalRecord,
   type MasterNews,
-  type MasterRecord,
   type Message,
   type NodeId,
   NodeIdInUseError,
-  type Session,
-  type Store,
   type Subscription,
   wireCodec,
 } from '@synod/protocol';
@@ -27,6 +21,7 @@ import { type Actor, createActor } from 'xstate';
 import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election } from '../election/types.ts';
 import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
+import { Chronicle } from './chronicle.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
 import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
@@ -34,6 +29,8 @@ import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
 import { Member } from './member.ts';
+import { Onlooker } from './onlooker.ts';
+import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
 import { RECIPIENT, type Roles, realMachines } from './roles.ts';
 
@@ -71,12 +68,13 @@ export class GroupNode implements Group {
   readonly #raw: NodeOptions;
   readonly #reader: MasterReader;
   readonly #fold: MasterFold | null;
-  readonly #heard: MasterView | null;
+  /** What a node outside the log hears; `null` for a member. */
+  readonly #onlooker: Onlooker | null;
+  readonly #chronicle: Chronicle;
   readonly #holderClock: HolderClock;
   readonly #mailbox: Mailbox;
   readonly #identity: Identity;
   readonly #elections = new Map<string, GroupElection>();
-  readonly #records = new Map<string, { readonly record: MasterRecord; readonly session: Session | null }>();
   readonly #dropped: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #startedAtMs: number;
@@ -88,9 +86,7 @@ export class GroupNode implements Group {
   #root: Actor<GroupMachine> | null = null;
   #member: Member | null = null;
   #outbox: Outbox | null = null;
-  #contents: JournalContents | null = null;
-  #store: Store | null = null;
-  #recovered: Recovered | null = null;
+  #opened: OpenedJournal | null = null;
   #configuration: Configuration | null = null;
   #state: NodeState = 'joining';
   #ready = Promise.withResolvers<void>();
@@ -99,11 +95,7 @@ export class GroupNode implements Group {
   #health: unknown = null;
   #isClosing = false;
   #ending: Promise<void> | null = null;
-  readonly #presentHeard = new Set<() => void>();
-  readonly #asking = new Set<() => void>();
   #livedThrough = 0;
-  #signAtMs = 0;
-  #askAgainAtMs = 0;
   #wasWaitingFor = '';
 
   /** @throws ConfigError listing every problem of the options at once. */
@@ -122,8 +114,24 @@ export class GroupNode implements Group {
       this.#resolveClosed = resolve;
     });
     this.#fold = options.membership.role === 'member' ? (options.fold ?? new MasterFold()) : null;
-    this.#heard = this.#fold ? null : new MasterView();
-    this.#reader = (this.#fold ?? (this.#heard as MasterView)).view;
+    this.#onlooker = this.#fold
+      ? null
+      : new Onlooker({
+          clock,
+          leaseMs: this.#options.leaseMs,
+          ask: () => this.#send(EVERYBODY, { type: 'present' }),
+          onNews: (news) => this.#chronicle.heard(news, true),
+          onError: (error) => this.#report(error),
+        });
+    this.#reader = (this.#fold ?? (this.#onlooker as Onlooker).heard).view;
+    this.#chronicle = new Chronicle({
+      group: this.name,
+      election: GROUP_ELECTION,
+      reader: this.#reader,
+      clock,
+      logger: this.#options.logger,
+      onChange: (change) => this.#recordChanged(change),
+    });
     // Measures the boot clock for some milliseconds: before anything waits for this node.
     this.#holderClock = new HolderClock({ clock, leaseMs: this.#options.leaseMs });
     this.#identity = new Identity({
@@ -185,7 +193,7 @@ export class GroupNode implements Group {
 
   status(): GroupStatus {
     const member = this.#member;
-    const contents = this.#contents;
+    const contents = this.#opened?.contents ?? null;
     return {
       group: this.name,
       node: this.node,
@@ -275,32 +283,20 @@ export class GroupNode implements Group {
   async #openJournal(): Promise<void> {
     const { membership } = this.#options;
     if (membership.role !== 'member') return;
-    const { journal } = membership;
-    this.#contents = await journal.open({ group: this.name, node: this.node });
+    const owner = { group: this.name, node: this.node };
+    const opened = await openJournal(membership.journal, owner, this.#codec);
+    this.#opened = opened;
     this.#outbox = new Outbox({
-      journal,
+      journal: opened.journal,
       codec: this.#codec,
       send: (to, message) => this.#send(to, message),
       onFailure: (error) => this.#journalFailed(error),
     });
-    const { storeId, incarnations } = this.#contents;
-    this.#store = { storeId, incarnations };
-    const records: JournalRecord[] = [];
-    let { damage } = this.#contents;
-    for (const data of this.#contents.records) {
-      const record = this.#codec.decodeRecord(data);
-      if (record === null) {
-        damage ??= `record ${records.length + 1} of the journal is not of this program's format`;
-        break;
-      }
-      records.push(record);
-    }
-    this.#contents = { ...this.#contents, damage };
-    this.#recovered = recover(records);
-    if (!this.#recovered.isFormed && this.#raw.livedThrough) {
+    if (!opened.recovered.isFormed && this.#raw.livedThrough) {
       const asked = this.#raw.livedThrough();
       this.#livedThrough = await Promise.race([asked, this.#ready.promise.then(() => 0)]);
     }
+    const { damage } = opened.contents;
     if (damage) this.#warn({ damage }, `journal of ${this.node} is damaged: it serves as learner only. ${damage}`);
   }
 
@@ -338,7 +334,7 @@ export class GroupNode implements Group {
     const machine = machineOf(this.#raw);
     const input: GroupInput = {
       role: membership.role,
-      damage: this.#contents?.damage ?? null,
+      damage: this.#opened?.contents.damage ?? null,
       formation: this.#initialFormation(),
       claimMs: claimWaitMs(roundTripMs),
       announceMs: leaseMs / 4,
@@ -366,7 +362,7 @@ export class GroupNode implements Group {
     const { membership, maxDriftPpm, guardDivisor, firstPosition } = this.#options;
     return {
       self: this.node,
-      storeId: this.#contents?.storeId ?? '',
+      storeId: this.#opened?.store.storeId ?? '',
       wished: {
         group: this.name,
         epoch: 0,
@@ -379,9 +375,9 @@ export class GroupNode implements Group {
       named: this.#raw.bootstrap ?? null,
       asked: 0,
       livedThrough: this.#livedThrough,
-      isDamaged: this.#contents?.damage != null,
-      kept: this.#recovered?.kept ?? null,
-      isFormed: this.#recovered?.isFormed ?? false,
+      isDamaged: this.#opened?.contents.damage != null,
+      kept: this.#opened?.recovered.kept ?? null,
+      isFormed: this.#opened?.recovered.isFormed ?? false,
       heard: new Map(),
       foreign: null,
       conflict: null,
@@ -392,17 +388,11 @@ export class GroupNode implements Group {
   #assemble(formation: FormationState) {
     const { membership } = this.#options;
     const configuration = formation.isFormed ? formation.kept : formation.foreign;
-    if (
-      membership.role !== 'member' ||
-      !configuration ||
-      !this.#contents ||
-      !this.#recovered ||
-      !this.#fold ||
-      !this.#outbox
-    ) {
+    if (membership.role !== 'member' || !configuration || !this.#opened || !this.#fold || !this.#outbox) {
       throw new InternalError('a member without journal or configuration');
     }
-    const isVoter = formation.isFormed && this.#contents.damage === null;
+    const { journal, contents, recovered } = this.#opened;
+    const isVoter = formation.isFormed && contents.damage === null;
     this.#configuration = configuration;
     if (this.#holderClock.notice) this.#warn({}, this.#holderClock.notice);
     this.#fold.onApplied((applied) => this.#applied(applied));
@@ -411,9 +401,9 @@ export class GroupNode implements Group {
       codec: this.#codec,
       options: this.#options,
       incarnation: this.incarnation,
-      journal: membership.journal,
-      contents: this.#contents,
-      recovered: this.#recovered,
+      journal,
+      contents,
+      recovered,
       configuration,
       isVoter,
       fold: this.#fold,
@@ -425,14 +415,12 @@ export class GroupNode implements Group {
           { group: this.name, node: this.node },
           isLeading ? 'leads the log' : 'leads the log no more',
         ),
-      onAcquired: (term, version) => this.#acquired(term, version),
-      onRenewed: (term, version) => {
-        const remainingMs = this.#member?.remainingMs() ?? 0;
-        this.#tell('renewed', { election: GROUP_ELECTION, term, version, remainingMs });
-      },
+      onAcquired: (licence) => this.#acquired(licence),
+      onRenewed: ({ term, version, deadlineAtMs }) =>
+        this.#tell('renewed', { election: GROUP_ELECTION, term, version, deadlineAtMs }),
       onLost: (term, lostBy) => this.#lost(term, lostBy),
       onStopped: () => this.#stopped.resolve(),
-      onRestored: (news) => this.#heardNews(news, false),
+      onRestored: (news) => this.#chronicle.heard(news, false),
       holderClock: this.#holderClock,
       onFailure: (error) =>
         error instanceof JournalFailedError ? this.#journalFailed(error) : this.#fail(internal(error)),
@@ -500,7 +488,7 @@ export class GroupNode implements Group {
       for (const message of turn.messages) if (message.type === 'formation') this.#root?.send(message);
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
     } else if (turn.type === 'news') {
-      this.#hearNews(turn);
+      this.#onlooker?.hear(turn.messages);
     } else if (turn.type === 'present') {
       if (!this.#member) return;
       for (const { from } of turn.messages) this.#send(from, { type: 'news', changes: [this.present()] });
@@ -509,86 +497,21 @@ export class GroupNode implements Group {
     }
   }
 
-  /** News of the fold for a node outside the log; lower versions are dropped. */
-  #hearNews(turn: Turn): void {
-    for (const message of turn.messages) {
-      if (message.type !== 'news' || !this.#heard) continue;
-      for (const news of message.changes) {
-        const changes = this.#heard.hear(news);
-        if (!changes) continue;
-        this.#heardNews(changes, true);
-        if (changes.sessions.some((session) => this.#isStrange(session))) this.#askAgain();
-      }
-    }
-    for (const onHeard of this.#presentHeard) onHeard();
-  }
-
-  /** Only who holds something renews: the news of its election was lost (fault 33), and no later one would tell it. */
-  #isStrange({ id, version }: Session): boolean {
-    return version !== id && this.#reader.held(id).size === 0;
-  }
-
-  /** Once a lease at most. */
-  #askAgain(): void {
-    const nowMs = this.#ports.clock.now();
-    if (nowMs < this.#askAgainAtMs || this.#state !== 'observer') return;
-    this.#askAgainAtMs = nowMs + this.#options.leaseMs;
-    void this.#askPresent().catch((error) => this.#report(error));
-  }
-
   #applied({ news }: Applied): void {
-    if (news) this.#heardNews(news, this.#member?.isFresh ?? false);
+    if (news) this.#chronicle.heard(news, this.#member?.isFresh ?? false);
   }
 
-  #heardNews(news: MasterNews, isFresh: boolean): void {
-    this.#recordsChanged(news.records, isFresh);
-    const { master } = this.#reader.record(GROUP_ELECTION);
-    // A sign of the master's life: what a takeover took is counted from the last one.
-    if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) {
-      this.#signAtMs = this.#ports.clock.now();
-    }
+  #recordChanged(change: RecordChange): void {
+    const { election: name, cause, version } = change.next;
+    this.#tell('record', change);
+    const election = this.#election(name);
+    election.changed();
+    this.#tell('change', { election: name, current: election.master, cause, version });
   }
 
-  #recordsChanged(records: readonly MasterRecord[], isFresh: boolean): void {
-    for (const next of records) {
-      const before = this.#records.get(next.election);
-      const session = next.master === null ? null : (this.#reader.session(next.master) ?? null);
-      this.#records.set(next.election, { record: next, session });
-      const change: RecordChange = {
-        previous: before?.record ?? null,
-        previousSession: before?.session ?? null,
-        next,
-        session,
-        isFresh,
-      };
-      this.#sayChange(change);
-      this.#tell('record', change);
-      const election = this.#election(next.election);
-      election.changed();
-      this.#tell('change', {
-        election: next.election,
-        current: election.master,
-        cause: next.cause,
-        version: next.version,
-      });
-    }
-  }
-
-  /** One line per change of mastership, readable by itself. */
-  #sayChange({ previous, previousSession, next, session, isFresh }: RecordChange): void {
-    const was = previousSession ? `was ${previousSession.node}` : previous?.node ? `was ${previous.node}` : 'the first';
-    const took = previous === null ? '' : `, took ${Math.round(this.#ports.clock.now() - this.#signAtMs)} ms`;
-    const text = session
-      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${next.cause}${took})`
-      : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
-    const fields = { group: this.name, election: next.election, term: next.term, version: next.version };
-    if (isFresh) this.#options.logger.info(fields, text);
-    else this.#options.logger.debug(fields, text);
-  }
-
-  #acquired(term: number, version: number): void {
+  #acquired({ term, version, deadlineAtMs }: Licence): void {
     this.#election(GROUP_ELECTION).acquired(term);
-    this.#tell('elected', { election: GROUP_ELECTION, term, version, remainingMs: this.#member?.remainingMs() ?? 0 });
+    this.#tell('elected', { election: GROUP_ELECTION, term, version, deadlineAtMs });
   }
 
   #lost(term: number, lostBy: string): void {
@@ -644,27 +567,8 @@ export class GroupNode implements Group {
     };
   }
 
-  /** Outside the log: asks the members, and listens for a fiftieth of a lease after the first answer, at most half a lease. */
   async #askPresent(signal?: AbortSignal): Promise<void> {
-    if (!this.#heard) return;
-    signal?.throwIfAborted();
-    const { clock } = this.#ports;
-    const { leaseMs } = this.#options;
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timers = [clock.setTimeout(resolve, leaseMs / 2)];
-    const onHeard = () => {
-      this.#presentHeard.delete(onHeard);
-      timers.push(clock.setTimeout(resolve, leaseMs / 50));
-    };
-    this.#presentHeard.add(onHeard);
-    this.#asking.add(resolve);
-    signal?.addEventListener('abort', () => resolve(), { once: true });
-    this.#send(EVERYBODY, { type: 'present' });
-    await promise;
-    this.#presentHeard.delete(onHeard);
-    this.#asking.delete(resolve);
-    for (const timer of timers) clock.clearTimeout(timer);
-    signal?.throwIfAborted();
+    await this.#onlooker?.askPresent(signal);
   }
 
   /** The user's veto, asked eight times a lease while this node lives. */
@@ -703,8 +607,8 @@ export class GroupNode implements Group {
       return this.#mailbox.deliverHere(message);
     const config = this.#configuration ? configurationDigest(this.#configuration) : '';
     const { incarnation } = this;
-    const envelope = this.#store
-      ? { config, incarnation, store: this.#store, message }
+    const envelope = this.#opened
+      ? { config, incarnation, store: this.#opened.store, message }
       : { config, incarnation, message };
     const payload = this.#codec.encodeEnvelope(envelope);
     const isRequest = message.type === 'append';
@@ -713,13 +617,15 @@ export class GroupNode implements Group {
 
   #life(): Life {
     const { clock, process } = this.#ports;
-    const storeId = this.#contents?.storeId ?? null;
+    const storeId = this.#opened?.store.storeId ?? null;
     return {
       incarnation: this.incarnation,
       storeId,
       isKnown:
         storeId !== null &&
-        (this.#configuration?.voters.some((voter) => voter.storeId === storeId) ?? this.#recovered?.isFormed ?? false),
+        (this.#configuration?.voters.some((voter) => voter.storeId === storeId) ??
+          this.#opened?.recovered.isFormed ??
+          false),
       host: process.host,
       pid: process.pid,
       startedAt: this.#startedAt,
@@ -731,7 +637,7 @@ export class GroupNode implements Group {
     if (this.#failure) return this.#failure.message;
     const formation = this.#root?.getSnapshot().context.formation;
     if (!formation) return this.#state === 'joining' ? 'connecting' : null;
-    if (this.#contents?.damage) return this.#contents.damage;
+    if (this.#opened?.contents.damage) return this.#opened.contents.damage;
     if (formation.conflict) return formation.conflict;
     if (formation.foreign) return `store ${formation.storeId} is not in the group's configuration`;
     if (this.#state === 'forming') return `waits for ${formationRules.waitsFor(formation).join(', ')}`;
@@ -826,7 +732,7 @@ export class GroupNode implements Group {
   /** Nothing is done or heard here any more. */
   #cease(reason: Error): void {
     for (const election of this.#elections.values()) election.close(reason);
-    for (const stopAsking of this.#asking) stopAsking();
+    this.#onlooker?.close();
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
     this.#outbox?.close();
@@ -850,8 +756,7 @@ export class GroupNode implements Group {
   }
 
   async #closeJournal(): Promise<void> {
-    const { membership } = this.#options;
-    if (membership.role === 'member' && this.#contents) await membership.journal.close().catch(() => {});
+    await this.#opened?.journal.close().catch(() => {});
   }
 }
 

@@ -1,0 +1,65 @@
+import type { MasterReader } from '@synod/mastership';
+import type { Clock, MasterNews, MasterRecord, Session } from '@synod/protocol';
+import type { LoggerLike } from '../options.ts';
+import type { RecordChange } from './group.ts';
+
+export interface ChronicleOptions {
+  readonly group: string;
+  /** The election whose takeovers are timed. */
+  readonly election: string;
+  readonly reader: MasterReader;
+  readonly clock: Clock;
+  readonly logger: LoggerLike;
+  readonly onChange: (change: RecordChange) => void;
+}
+
+/** Knows what stood in each record before, and tells each change with it: in one line for people, and to the node. */
+export class Chronicle {
+  readonly #options: ChronicleOptions;
+  readonly #told = new Map<string, { readonly record: MasterRecord; readonly session: Session | null }>();
+  /** The last sign of the master's life: what a takeover took is counted from it. */
+  #signAtMs = 0;
+
+  constructor(options: ChronicleOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * The fold changed, or news came that was not known; the reader shows it already.
+   * @param isFresh - Learned as it happened, not caught up with or replayed.
+   */
+  heard(news: MasterNews, isFresh: boolean): void {
+    const { reader, election, clock } = this.#options;
+    for (const record of news.records) this.#changed(record, isFresh);
+    const { master } = reader.record(election);
+    if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) this.#signAtMs = clock.now();
+  }
+
+  #changed(next: MasterRecord, isFresh: boolean): void {
+    const before = this.#told.get(next.election);
+    const session = next.master === null ? null : (this.#options.reader.session(next.master) ?? null);
+    this.#told.set(next.election, { record: next, session });
+    const change: RecordChange = {
+      previous: before?.record ?? null,
+      previousSession: before?.session ?? null,
+      next,
+      session,
+      isFresh,
+    };
+    this.#say(change);
+    this.#options.onChange(change);
+  }
+
+  /** One line per change of mastership, readable by itself. */
+  #say({ previous, previousSession, next, session, isFresh }: RecordChange): void {
+    const { group, clock, logger } = this.#options;
+    const was = previousSession ? `was ${previousSession.node}` : previous?.node ? `was ${previous.node}` : 'the first';
+    const took = previous === null ? '' : `, took ${Math.round(clock.now() - this.#signAtMs)} ms`;
+    const text = session
+      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${next.cause}${took})`
+      : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
+    const fields = { group, election: next.election, term: next.term, version: next.version };
+    if (isFresh) logger.info(fields, text);
+    else logger.debug(fields, text);
+  }
+}

@@ -1,0 +1,78 @@
+import { MasterView } from '@synod/mastership';
+import type { Clock, MasterNews, Message, Received, Session } from '@synod/protocol';
+
+export interface OnlookerOptions {
+  readonly clock: Clock;
+  readonly leaseMs: number;
+  /** Asks all members for the present. */
+  readonly ask: () => void;
+  /** News that were not known; the view shows them already. */
+  readonly onNews: (news: MasterNews) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/** A node outside the log: what it hears of masters, and how it asks when it may have missed something. */
+export class Onlooker {
+  readonly heard = new MasterView();
+  readonly #options: OnlookerOptions;
+  readonly #listening = new Set<() => void>();
+  readonly #asking = new Set<() => void>();
+  #askAgainAtMs = 0;
+
+  constructor(options: OnlookerOptions) {
+    this.#options = options;
+  }
+
+  /** News of the fold; lower versions are dropped. */
+  hear(messages: readonly Received<Message>[]): void {
+    for (const message of messages) {
+      if (message.type !== 'news') continue;
+      for (const news of message.changes) {
+        const changes = this.heard.hear(news);
+        if (!changes) continue;
+        this.#options.onNews(changes);
+        if (changes.sessions.some((session) => this.#isStrange(session))) this.#askAgain();
+      }
+    }
+    for (const onHeard of this.#listening) onHeard();
+  }
+
+  /** Asks the members, and listens for a fiftieth of a lease after the first answer, at most half a lease. */
+  async askPresent(signal?: AbortSignal): Promise<void> {
+    signal?.throwIfAborted();
+    const { clock, leaseMs, ask } = this.#options;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timers = [clock.setTimeout(resolve, leaseMs / 2)];
+    const onHeard = () => {
+      this.#listening.delete(onHeard);
+      timers.push(clock.setTimeout(resolve, leaseMs / 50));
+    };
+    this.#listening.add(onHeard);
+    this.#asking.add(resolve);
+    signal?.addEventListener('abort', () => resolve(), { once: true });
+    ask();
+    await promise;
+    this.#listening.delete(onHeard);
+    this.#asking.delete(resolve);
+    for (const timer of timers) clock.clearTimeout(timer);
+    signal?.throwIfAborted();
+  }
+
+  /** Whoever still asks has its answer: what was heard so far. */
+  close(): void {
+    for (const resolve of this.#asking) resolve();
+  }
+
+  /** Only who holds something renews: the news of its election was lost (fault 33), and no later one would tell it. */
+  #isStrange({ id, version }: Session): boolean {
+    return version !== id && this.heard.view.held(id).size === 0;
+  }
+
+  /** Once a lease at most. */
+  #askAgain(): void {
+    const nowMs = this.#options.clock.now();
+    if (nowMs < this.#askAgainAtMs) return;
+    this.#askAgainAtMs = nowMs + this.#options.leaseMs;
+    void this.askPresent().catch(this.#options.onError);
+  }
+}
