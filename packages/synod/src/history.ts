@@ -1,4 +1,5 @@
 import type { Group } from '@synod/runtime';
+import { systemClock } from './system-clock.ts';
 
 /** A line of a history: enough for an outside checker to judge whether two masters overlapped. */
 export interface HistoryLine {
@@ -15,14 +16,26 @@ export interface HistoryLine {
 
 /** Hands each acquisition, renewal and loss of this process to `append`, as it happens. */
 export function recordHistory(group: Group, append: (line: HistoryLine) => void): void {
-  const write = (event: HistoryLine['event'], election: string, term: number, remainingMs: number): void => {
+  type Happened = { readonly election: string; readonly term: number };
+  const write = (event: HistoryLine['event'], { election, term }: Happened, untilNs?: bigint): void => {
     const at = process.hrtime.bigint();
-    const until = at + BigInt(Math.ceil(remainingMs * 1e6));
+    const until = untilNs ?? at;
     append({ node: group.node, event, group: group.name, election, term, at_ns: String(at), until_ns: String(until) });
   };
-  group.addEventListener('elected', ({ detail }) =>
-    write('acquired', detail.election, detail.term, detail.remainingMs),
-  );
-  group.addEventListener('renewed', ({ detail }) => write('renewed', detail.election, detail.term, detail.remainingMs));
-  group.addEventListener('lost', ({ detail }) => write('lost', detail.election, detail.term, 0));
+  // The deadline itself, never "now and so much": a process may be stopped at any line between two readings of a clock.
+  group.addEventListener('elected', ({ detail }) => write('acquired', detail, monotonicNs(detail.deadlineAtMs)));
+  group.addEventListener('renewed', ({ detail }) => write('renewed', detail, monotonicNs(detail.deadlineAtMs)));
+  group.addEventListener('lost', ({ detail }) => write('lost', detail));
 }
+
+/** An instant of {@link systemClock} on the clock of `process.hrtime.bigint()`: the same clock, with another origin. */
+const monotonicNs = (atMs: number): bigint => ORIGIN_NS + BigInt(Math.ceil(atMs * 1e6));
+
+/** A pause between the two readings makes the origin seem earlier than it is: the latest of several is the right one. */
+function originNs(): bigint {
+  const read = (): bigint => process.hrtime.bigint() - BigInt(Math.round(systemClock.now() * 1e6));
+  const origins = Array.from({ length: 5 }, read).sort((a, b) => (a < b ? -1 : 1));
+  return origins.at(-1) as bigint;
+}
+
+const ORIGIN_NS = originNs();

@@ -8,14 +8,15 @@ export interface GroupEvents {
     readonly election: string;
     readonly term: number;
     readonly version: number;
-    readonly remainingMs: number;
+    /** Last instant at which it may act, as known at the election; by this process's monotonic clock. */
+    readonly deadlineAtMs: number;
   };
-  /** This process's lease was extended; for histories. */
+  /** This process's lease was extended; for histories. The notice may come late: the deadline may be past. */
   readonly renewed: {
     readonly election: string;
     readonly term: number;
     readonly version: number;
-    readonly remainingMs: number;
+    readonly deadlineAtMs: number;
   };
   /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
   readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };

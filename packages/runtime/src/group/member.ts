@@ -3,6 +3,7 @@ import {
   type HolderClock,
   isMaster,
   type LeaseEvent,
+  type Licence,
   licence,
   type MasterFold,
   remainingMs,
@@ -58,8 +59,8 @@ export interface MemberOptions {
   readonly outbox: Outbox;
   readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
   readonly onLeading: (isLeading: boolean) => void;
-  readonly onAcquired: (term: number, version: number) => void;
-  readonly onRenewed: (term: number, version: number) => void;
+  readonly onAcquired: (licence: Licence) => void;
+  readonly onRenewed: (licence: Licence) => void;
   readonly onLost: (term: number, lostBy: string) => void;
   readonly onStopped: () => void;
   /** A snapshot was put in place of the fold's state. */
@@ -473,14 +474,14 @@ export class Member {
       }),
     );
     lease.on('withdraw', ({ id }) => this.#guard(() => this.log.withdraw(id)));
-    lease.on('acquired', ({ term, version }) =>
+    lease.on('acquired', (held) =>
       this.#guard(() => {
         // B1b: the master of the group must lead.
         if (!this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
-        onAcquired(term, version);
+        onAcquired(held);
       }),
     );
-    lease.on('renewed', ({ term, version }) => this.#guard(() => onRenewed(term, version)));
+    lease.on('renewed', (held) => this.#guard(() => onRenewed(held)));
     lease.on('lost', ({ term, lostBy }) => this.#guard(() => onLost(term, lostBy)));
     lease.on('stopped', () => this.#guard(onStopped));
   }
