@@ -1,4 +1,11 @@
-import { ClosedError, ConfigError, encodeEnvelope, JournalFailedError, NodeIdInUseError } from '@synod/protocol';
+import {
+  ClosedError,
+  ConfigError,
+  decodeEnvelope,
+  encodeEnvelope,
+  JournalFailedError,
+  NodeIdInUseError,
+} from '@synod/protocol';
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { joinOver } from '../join.ts';
@@ -136,6 +143,24 @@ describe('restart', () => {
   });
 });
 
+describe('T2', () => {
+  it('the wait runs from the Accept that was seen, chosen or not: a master that dies renewing is replaced in a lease', async () => {
+    const { master } = await elected();
+    await world.advance(3 * world.leaseMs);
+    // Its renewal is on its way; nobody will ever tell that it was chosen.
+    const tap = world.network.tap(({ from, to, payload }) => {
+      if (from !== master || to.role !== 'acceptor') return;
+      if (decodeEnvelope(payload).envelope?.message.type !== 'accept') return;
+      tap.close();
+      world.clock.setTimeout(() => world.crash(master), 0.9);
+    });
+    await world.until(() => world.masters().length === 0, world.leaseMs);
+    const tookMs = await world.untilMaster();
+    expect(tookMs).toBeGreaterThan(1.01 * world.leaseMs - 5);
+    expect(tookMs).toBeLessThan(1.1 * world.leaseMs);
+  });
+});
+
 describe('resign', () => {
   it('hands over within a few messages, and the old term never comes back', async () => {
     const { master } = await elected();
@@ -147,6 +172,29 @@ describe('resign', () => {
     const tookMs = await world.untilMaster();
     expect(tookMs).toBeLessThan(20);
     expect(world.masters()).not.toEqual([master]);
+  });
+
+  it('T7: close() resigns when the work has ended, not before', async () => {
+    world = new TestWorld();
+    await world.start();
+    const { clock } = world;
+    let isWorking = false;
+    void world
+      .node('a')
+      .election()
+      .runWhileMaster(async ({ signal }) => {
+        isWorking = true;
+        await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve()));
+        await new Promise<void>((resolve) => void clock.setTimeout(resolve, 300));
+        isWorking = false;
+      });
+    await world.until(() => isWorking, world.leaseMs);
+    for (const node of ['b', 'c']) world.campaign(node);
+    void world.node('a').close();
+    await world.untilMaster('a');
+    expect(isWorking).toBe(false);
+    expect(world.held[1]?.fromMs).toBeLessThan(clock.now() + 1);
+    expect(world.held[0]?.lostBy).toBe('closed');
   });
 
   it('close() resigns: the next master need not wait for the lease', async () => {
@@ -284,6 +332,28 @@ describe('identity', () => {
     expect(world.status('c').dropped['stale-store']).toBeGreaterThan(0);
     world.launch('a');
     await world.untilMaster();
+  });
+
+  it('I2: what a peer knows of a store outlives its own restart', async () => {
+    world = new TestWorld();
+    await world.start();
+    const disk = world.disks.get('b') as MemoryDisk;
+    const image = disk.image;
+    for (let i = 0; i < 2; i++) {
+      world.crash('b');
+      world.launch('b');
+      await world.until(() => world.status('b').state === 'voter', world.leaseMs);
+      await world.advance(5);
+    }
+    // Nothing but the starts of b was to be written since.
+    for (const node of world.voters) world.crash(node);
+    disk.restore(image);
+    for (const node of ['b', 'c']) world.launch(node);
+    await world.until(() => ['b', 'c'].every((node) => world.status(node).state === 'voter'), world.leaseMs);
+    world.campaign('b');
+    await world.advance(2 * world.leaseMs);
+    expect(world.masters()).toEqual([]);
+    expect(world.status('c').dropped['stale-store']).toBeGreaterThan(0);
   });
 
   it('I2: a folder that was put back to its last start is found too: another life has spoken with its count', async () => {

@@ -60,6 +60,19 @@ describe('I1, one node id, one live incarnation', () => {
     }
   });
 
+  it.each(['claim', 'claimed'] as const)(
+    'two that live already and meet by a %s: one leaves, the other stays',
+    (type) => {
+      const old = one(life('old', 60_000));
+      const young = one(life('young', 5_000));
+      for (const { identity } of [old, young]) identity.settle();
+      young.identity.heard({ type, ...life('old', 60_000) });
+      old.identity.heard({ type, ...life('young', 5_000) });
+      expect([young.left.length, old.left.length]).toEqual([1, 0]);
+      expect(young.said).toEqual([]);
+    },
+  );
+
   it('any other message of a second life makes this one tell of itself', () => {
     const { identity, said } = one(life('a', 60_000));
     identity.settle();
