@@ -122,7 +122,7 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
       noteStuck: effect(({ state }) => {
         state.stuckAt = state.through + 1;
       }),
-      sayStuck: effect(({ state }, _, out) => out.push({ type: 'stuck', slot: state.stuckAt })),
+      sayStuck: effect(({ state }, _, out) => out.push({ type: 'stuck', slot: state.stuckAt, through: state.wanted })),
     },
   }).createMachine({
     id: 'learner',

@@ -72,8 +72,8 @@ export type LearnerEmitted =
   | { readonly type: 'install'; readonly snapshot: SnapshotState }
   /** Once after all an event brought: slots applied, and the highest known chosen. */
   | { readonly type: 'progress'; readonly through: number; readonly known: number }
-  /** B1c: still unlearned a third of a lease after everybody was asked. */
-  | { readonly type: 'stuck'; readonly slot: number };
+  /** B1c: still unlearned a third of a lease after everybody was asked; slots up to `through` are waited for. */
+  | { readonly type: 'stuck'; readonly slot: number; readonly through: number };
 
 /** What a learner knows. One object, owned by its machine and changed by its rules alone. */
 export interface LearnerState {

@@ -69,7 +69,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
     },
     actions: {
       noteWish: effect(({ state }, event) => {
-        if (event.type === 'lead') noteWish(state, event.reason);
+        if (event.type === 'lead') noteWish(state, event.reason, event.slot);
       }),
       wishAsMaster: effect(({ state }) => noteWish(state, 'master')),
       dropWish: effect(({ state }) => noteWish(state, null)),
@@ -95,6 +95,9 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         if (chosen) out.push({ type: 'behind', ...chosen });
       }),
       takeOver: effect(({ input, state }) => rules.takeOver(state, input)),
+      fill: effect(({ state }, event) => {
+        if (event.type === 'lead') rules.fill(state, event.slot ?? 0);
+      }),
       sayLeading: effect(({ state }, _, out) => out.push({ type: 'leading', ballot: state.ballot })),
       submit: effect(({ state }, event) => {
         assertEvent(event, 'submit');
@@ -208,7 +211,10 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
           trimmed: { actions: ['noteTrimmed', 'propose'] },
           learned: { actions: ['noteLearned', 'propose'] },
           // B1c: a slot that only a new ballot fills.
-          lead: { guard: 'hasHole', actions: ['noteWish', 'stepDown'], target: 'preparing' },
+          lead: [
+            { guard: 'hasHole', actions: ['noteWish', 'stepDown'], target: 'preparing' },
+            { actions: ['fill', 'propose'] },
+          ],
           // B6: a master that is outbid prepares again at once; anybody else is idle.
           reject: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'stepDown', 'wishAsMaster'], target: 'preparing' },

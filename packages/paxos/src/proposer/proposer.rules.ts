@@ -52,7 +52,8 @@ export type ProposerEvent =
   /** `isUrgent`: commands of the machine `master` (B7). */
   | { readonly type: 'submit'; readonly commands: readonly Command[]; readonly isUrgent: boolean }
   | { readonly type: 'withdraw'; readonly ids: readonly CommandId[] }
-  | { readonly type: 'lead'; readonly reason: LeadReason }
+  /** `slot`: seen to be proposed, unlearned, and maybe held by nobody (B1c). */
+  | { readonly type: 'lead'; readonly reason: LeadReason; readonly slot?: number }
   | Received<Promised>
   | Received<Accepted>
   | Received<Reject>
@@ -90,6 +91,8 @@ export interface ProposerState {
   learnedThrough: number;
   /** Highest slot known chosen. */
   known: number;
+  /** Highest slot that stayed unlearned after it was seen to be proposed: leading fills it, whoever holds it (B2). */
+  seen: number;
 
   /** First slot the present Prepare asks for. */
   fromSlot: number;
@@ -172,6 +175,7 @@ export const initialProposer = (input: ProposerInput): ProposerState => ({
   ballot: NO_BALLOT,
   learnedThrough: input.learnedThrough,
   known: input.learnedThrough,
+  seen: 0,
   fromSlot: 0,
   pages: new Map(),
   promised: new Set(),
@@ -209,6 +213,8 @@ export interface ProposerRules {
   /** Highest trimmedThrough of any counted promise: slots up to it are fetched, never proposed (B2). */
   base(state: ProposerState): number;
   takeOver(state: ProposerState, input: ProposerInput): void;
+  /** While leading: no-ops up to a slot that somebody else proposed and nobody holds (B1c, B2). */
+  fill(state: ProposerState, through: number): void;
   submit(state: ProposerState, commands: readonly Command[], isUrgent: boolean): void;
   withdraw(state: ProposerState, ids: readonly CommandId[]): void;
   propose(state: ProposerState, input: ProposerInput, out: Out): void;
@@ -230,6 +236,7 @@ export const proposerRules: ProposerRules = {
   hasPrepareQuorum,
   base,
   takeOver,
+  fill,
   submit,
   withdraw,
   propose,
@@ -325,7 +332,7 @@ function base(state: ProposerState): number {
  */
 function takeOver(state: ProposerState, input: ProposerInput): void {
   const best = new Map<number, { ballot: Ballot; value: Value }>();
-  let highest = Math.max(base(state), state.learnedThrough);
+  let highest = Math.max(base(state), state.learnedThrough, state.seen);
   let known = Math.max(highest, state.known);
   for (const [voter, pages] of state.pages) {
     if (!state.promised.has(voter)) continue;
@@ -353,6 +360,17 @@ function takeOver(state: ProposerState, input: ProposerInput): void {
   state.wish = null;
   state.backoffMs = input.leaseMs / 10;
   state.pages.clear();
+}
+
+/**
+ * B2, "to the highest slot seen": an earlier leader proposed there, and no voter of our quorum holds it. Unless it is filled
+ * nobody learns it, and whoever saw it waits for ever, although nothing is known to be chosen.
+ */
+function fill(state: ProposerState, through: number): void {
+  if (state.backlogNext <= state.backlogEnd || through < state.nextSlot) return;
+  state.backlogNext = state.nextSlot;
+  state.backlogEnd = through;
+  state.nextSlot = through + 1;
 }
 
 /** A command that is queued or open already is not proposed twice. One too large for a batch is its proposer's mistake. */
@@ -498,8 +516,9 @@ export const hasHole = (state: ProposerState): boolean => {
 };
 
 /** Why we want to lead, until we lead or something else settles it. */
-export function noteWish(state: ProposerState, wish: LeadReason | null): void {
+export function noteWish(state: ProposerState, wish: LeadReason | null, slot = 0): void {
   state.wish = wish;
+  state.seen = Math.max(state.seen, slot);
   state.wishedAt = state.learnedThrough;
 }
 

@@ -694,6 +694,23 @@ describe('B1: wishes', () => {
     expect(told()).toEqual([]);
   });
 
+  it('(c), B2: a slot that an earlier leader proposed and nobody holds is filled, by whoever comes to lead', () => {
+    const { actor, state, accepts, take } = proposer();
+    actor.send({ type: 'lead', reason: 'stuck', slot: 2 });
+    actor.send(promise('n2', state().ballot));
+    take();
+    actor.send(promise('n3', state().ballot));
+    expect(accepts()).toEqual(['1:-', '2:-']);
+  });
+
+  it('(c), B2: ... and by the leader that hears of it, after what it has proposed itself', () => {
+    const { actor, leading, submit, accepts } = proposer();
+    leading();
+    submit(command('c/1'));
+    actor.send({ type: 'lead', reason: 'stuck', slot: 3 });
+    expect(accepts()).toEqual(['1:c/1', '2:-', '3:-']);
+  });
+
   it('(c) a leader whose log has a hole that it will never fill prepares again', () => {
     const { actor, leading, lead, learned, submit, told, ballot: own } = proposer();
     leading();

@@ -202,7 +202,7 @@ export class TestNode {
       acceptor.send({ type: 'learned', through });
       proposer.send({ type: 'learned', through, known });
     });
-    learner.on('stuck', () => proposer.send({ type: 'lead', reason: 'stuck' }));
+    learner.on('stuck', ({ through }) => proposer.send({ type: 'lead', reason: 'stuck', slot: through }));
     proposer.on('send', ({ to, message }) => {
       for (const id of to) this.#send(id, message);
     });

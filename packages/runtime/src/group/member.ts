@@ -454,7 +454,9 @@ export class Member {
         void this.reviewJournal();
       }),
     );
-    learner.on('stuck', () => this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck' })));
+    learner.on('stuck', ({ through }) =>
+      this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck', slot: through })),
+    );
     let isCaughtUp = true;
     learner.subscribe((snapshot) => {
       const isBehind = snapshot.matches('behind');
