@@ -47,7 +47,10 @@ export async function playDemo(options: DemoOptions): Promise<boolean> {
     report(done, stage, terminal);
     if (picture !== undefined) writeFileSync(picture, drawn(done, stage));
     for (const problem of problems) say(`${paintSay('red', '✘')} ${problem}`);
-    if (problems.length > 0) return false;
+    if (problems.length > 0) {
+      sayLastWords(stage, terminal);
+      return false;
+    }
     say(`${paintSay('green', '✔')} every step was seen, in ${seconds(now() - beganNs)} s`);
     if (isKept) {
       tellHowToGoOn(stage, terminal);
@@ -58,7 +61,7 @@ export async function playDemo(options: DemoOptions): Promise<boolean> {
   } catch (error) {
     if (!(error instanceof NotSeenError)) throw error;
     say(`${paintSay('red', '✘')} ${error.message}`);
-    for (const line of stage.lastWords()) say(paintSay('dim', `  ${line}`));
+    sayLastWords(stage, terminal);
     return false;
   } finally {
     if (!isLeft) await stage.strike();
@@ -97,6 +100,10 @@ function drawn(done: readonly Done[], { seen }: Stage): string {
   const { tenures, overlapMs } = judgeHistory(seen.history);
   const scenes = done.map((scene) => ({ ...scene, took: format(scene.tookMs) }));
   return drawDemo({ nodes: NODES, scenes, tenures, overlapMs });
+}
+
+function sayLastWords(stage: Stage, { say, paintSay }: Terminal): void {
+  for (const line of stage.lastWords()) say(paintSay('dim', `  ${line}`));
 }
 
 function tellHowToGoOn(stage: Stage, { out }: Terminal): void {

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -131,10 +131,11 @@ export class Stage {
     return dead && `${dead.name} has ended by itself (${dead.ending?.signal ?? `exit code ${dead.ending?.code}`})`;
   }
 
-  /** The last words of every process, for a person who wants to know why. */
+  /** The last words of every log and history, for a person who wants to know why. */
   lastWords(lines = 4): string[] {
-    return this.players.flatMap(({ name, logFile }) =>
-      readFileSync(logFile, 'utf8')
+    const files = readdirSync(this.folder).filter((name) => /\.(log|jsonl)$/.test(name));
+    return files.flatMap((name) =>
+      readFileSync(join(this.folder, name), 'utf8')
         .trimEnd()
         .split('\n')
         .slice(-lines)
