@@ -94,6 +94,27 @@ describe('restart', () => {
     expect(world.clock.now() - crashedAtMs).toBeGreaterThan(1.01 * world.leaseMs);
   });
 
+  it('the lease machine is told what the journal came to, not each of an hour of renewals', async () => {
+    const { master } = await elected({ voters: ['a'] });
+    await world.advance(10 * world.leaseMs);
+    world.crash(master);
+    const told: string[] = [];
+    world.launch(master, {
+      inspect: (inspected) => {
+        const { type, actorRef, event } = inspected as {
+          type: string;
+          actorRef: { id: string };
+          event: { type: string };
+        };
+        if (type === '@xstate.event' && actorRef.id === 'lease') told.push(event.type);
+      },
+    });
+    await world.until(() => world.status(master).state === 'voter', world.leaseMs);
+    await world.advance(1);
+    expect(world.status(master).position).toBeGreaterThan(30);
+    expect(told.filter((type) => type === 'seen' || type === 'applied')).toEqual(['seen', 'applied']);
+  });
+
   it('what was applied before is there again, and one term has one master for ever (S1)', async () => {
     const { master } = await elected();
     await world.advance(3 * world.leaseMs);

@@ -95,6 +95,8 @@ export class Member {
   #tick: unknown = null;
   /** Highest round that the proposer was told of. */
   #roundSeen = 0;
+  /** Commands applied now stood in our journal. */
+  #isReplaying = false;
   /** Commands applied now were learned as they were chosen, not caught up with. */
   isFresh = false;
 
@@ -199,12 +201,15 @@ export class Member {
     if (roles.lease) this.#hearLease(roles);
     this.#hearLearner(roles);
     this.log.observe({
-      seen: (id) => this.#tellLease({ type: 'seen', id }),
+      seen: (id) => {
+        if (!this.#isReplaying) this.#tellLease({ type: 'seen', id });
+      },
       chosen: (position, command) => {
         if (command?.machine === fold.name) fold.apply(position, command);
       },
     });
     fold.onApplied(({ id, applied, reason, news }) => {
+      if (this.#isReplaying) return;
       if (news) {
         this.#news.push(news);
         this.#tellLease({ type: 'applied', news });
@@ -216,7 +221,11 @@ export class Member {
       }
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
+    // A journal holds an hour of renewals. The lease is told what they came to, not each.
+    this.#isReplaying = true;
     roles.learner.send({ type: 'start' });
+    this.#isReplaying = false;
+    this.#tellPresent();
   }
 
   /**
@@ -572,11 +581,16 @@ export class Member {
     const { fold } = this.#options;
     fold.restore(snapshot.bytes);
     this.log.restore(snapshot.position);
-    // T2: a snapshot is a sight too.
+    this.#options.onRestored(this.#tellPresent());
+  }
+
+  /** T2: a snapshot is a sight too, and so is what the journal held. */
+  #tellPresent(): MasterNews {
+    const { fold } = this.#options;
     for (const session of fold.view.sessions()) this.#tellLease({ type: 'seen', id: session.setBy });
     const news = fold.everything();
     this.#tellLease({ type: 'applied', news });
-    this.#options.onRestored(news);
+    return news;
   }
 
   /** Nodes outside the log hear from the leader what the fold changed. */
