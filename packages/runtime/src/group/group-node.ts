@@ -336,7 +336,7 @@ export class GroupNode implements Group {
       role: membership.role,
       damage: this.#opened?.contents.damage ?? null,
       formation: this.#initialFormation(),
-      claimMs: claimWaitMs(roundTripMs),
+      claimMs: claimWaitMs(roundTripMs, leaseMs),
       announceMs: leaseMs / 4,
       inputs: (formation) => this.#assemble(formation),
     };

@@ -26,8 +26,9 @@ const one = (own: Life) => {
 
 describe('I1, one node id, one live incarnation', () => {
   it('asks for max(20 ms, 4 × round trip)', () => {
-    expect(claimWaitMs(0.2)).toBe(20);
-    expect(claimWaitMs(50)).toBe(200);
+    expect(claimWaitMs(0.2, 1000)).toBe(20);
+    expect(claimWaitMs(50, 1000)).toBe(200);
+    expect(claimWaitMs(900, 1000)).toBe(1000);
   });
 
   it('an answer from another incarnation while it asks: refuse', () => {
