@@ -1,3 +1,4 @@
+import type { Life } from '../group/life.ts';
 import type { Invariant } from './invariant.ts';
 
 /**
@@ -5,7 +6,7 @@ import type { Invariant } from './invariant.ts';
  * what it would say if it ran on at this instant. One that is held up in the middle of a step cannot be asked anything.
  *
  * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
- * instant says so then. And it is enough to ask those whose lease machine holds a mastership, because `isMaster()` is false
+ * instant says so then. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose lease machine holds a mastership, because `isMaster()` is false
  * for all others whatever its clocks say; asking more would only read clocks more often than a real process does.
  */
 export const oneMaster: Invariant = {
@@ -19,9 +20,12 @@ export const oneMaster: Invariant = {
         let holders = 0;
         for (const life of group.lives) if (life.mayHold) holders++;
         if (holders < 2) return;
-        const masters = [...group.lives].filter((life) => life.process.busyUntilMs <= world.nowMs && life.isMaster());
+        const masters = [...group.lives].filter((life) => canBeAsked(life, world.nowMs) && life.isMaster());
         if (masters.length > 1) fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master`);
       },
     };
   },
 };
+
+const canBeAsked = ({ process, machine }: Life, nowMs: number): boolean =>
+  process.busyUntilMs <= nowMs && !machine.clock.isAsleep;

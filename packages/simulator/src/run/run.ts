@@ -239,7 +239,7 @@ class Run {
     const healed = new Set(this.#chance.some(good, this.#chance.whole(Math.min(majority, good.length), good.length)));
     this.#leftOut = new Set(names.filter((node) => !healed.has(node)));
     for (const fault of [...this.#active.keys()]) this.#heal(fault);
-    for (const way of this.#group.network.links()) way.stalledUntilMs = 0;
+    for (const way of this.#group.network.links()) way.release();
     this.#downUntilMs.clear();
     for (const node of this.#leftOut) this.#leaveOut(node);
     for (const node of healed) this.#start(node);

@@ -19,6 +19,9 @@ export class MachineClock {
   #bootMs: number;
   #wallLeadMs: number;
   #isAsleep = false;
+  /** When the wall clock was last put back, when the machine last woke; true time. */
+  setBackAtMs = Number.NEGATIVE_INFINITY;
+  wokeAtMs = Number.NEGATIVE_INFINITY;
 
   constructor({ atMs, rate, monotonicMs, wallMs }: MachineClockOptions) {
     this.#atMs = atMs;
@@ -58,8 +61,9 @@ export class MachineClock {
     this.#rate = rate;
   }
 
-  stepWall(byMs: number): void {
+  stepWall(atMs: number, byMs: number): void {
     this.#wallLeadMs += byMs;
+    if (byMs < 0) this.setBackAtMs = atMs;
   }
 
   sleep(atMs: number): void {
@@ -70,6 +74,7 @@ export class MachineClock {
   wake(atMs: number): void {
     this.#rebase(atMs);
     this.#isAsleep = false;
+    this.wokeAtMs = atMs;
   }
 
   /** A restart of the machine: its monotonic and boot clock begin anew. */

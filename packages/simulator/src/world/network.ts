@@ -43,6 +43,12 @@ export class Link {
     this.manners = new Manners(manners);
   }
 
+  /** What is sent from now on waits for nothing that was sent before. */
+  release(): void {
+    this.stalledUntilMs = 0;
+    this.#lastAtMs = 0;
+  }
+
   /** When what leaves at `atMs` arrives: later than all before it, unless it may be overtaken. */
   arrivalOf(atMs: number, delayMs: number, mayOvertake: boolean): number {
     let arrivesMs = Math.max(atMs + delayMs, this.stalledUntilMs);
