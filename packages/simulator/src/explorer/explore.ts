@@ -15,8 +15,6 @@ export interface Model {
   check(row: Uint32Array): string | null;
   /** An action in words. */
   describe(action: number): string;
-  /** A state in words, for transcripts. */
-  show?(row: Uint32Array): string;
 }
 
 /** How far an exploration may go. */
@@ -65,7 +63,10 @@ export function explore(model: Model, options: ExploreOptions): Exploration {
     depth,
     ms: now() - startMs,
     isComplete,
-    violation: found && { what: found.what, steps: [...stepsTo(model, rows, index), ...(found.last ? [found.last] : [])] },
+    violation: found && {
+      what: found.what,
+      steps: [...stepsTo(model, rows, index), ...(found.last ? [found.last] : [])],
+    },
   });
 
   const first = model.initial();
@@ -108,4 +109,30 @@ function stepsTo(model: Model, rows: RowSet, index: number): string[] {
   const steps: string[] = [];
   for (let at = index; at !== 0; at = rows.parent(at)) steps.push(model.describe(rows.action(at)));
   return steps.reverse();
+}
+
+/**
+ * The same world some steps later: for each pattern the first thing that can happen whose words match it happens. What comes
+ * before a scene need not be explored to look at everything that can come of it.
+ */
+export function after(model: Model, patterns: readonly RegExp[]): Model {
+  return {
+    name: model.name,
+    width: model.width,
+    expand: (row, reach) => model.expand(row, reach),
+    check: (row) => model.check(row),
+    describe: (action) => model.describe(action),
+    initial: () => {
+      let row = model.initial();
+      for (const pattern of patterns) {
+        let found: Uint32Array | null = null;
+        model.expand(row, (next, action) => {
+          if (found === null && pattern.test(model.describe(action))) found = new Uint32Array(next);
+        });
+        if (found === null) throw new RangeError(`${model.name}: nothing that can happen matches ${pattern}`);
+        row = found;
+      }
+      return row;
+    },
+  };
 }

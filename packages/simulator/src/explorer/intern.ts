@@ -38,7 +38,8 @@ export function canonical(data: unknown): string {
   if (typeof data === 'function') return 'f';
   if (typeof data !== 'object' || data === null) return JSON.stringify(data) ?? 'n';
   if (data instanceof Uint8Array) return `b${data.join('.')}`;
-  if (data instanceof Map) return `{${Array.from(data, ([key, value]) => `${canonical(key)}:${canonical(value)}`).sort()}}`;
+  if (data instanceof Map)
+    return `{${Array.from(data, ([key, value]) => `${canonical(key)}:${canonical(value)}`).sort()}}`;
   if (data instanceof Set) return `<${Array.from(data, canonical).sort()}>`;
   if (Array.isArray(data)) return `[${data.map(canonical)}]`;
   const fields = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));

@@ -25,7 +25,6 @@ import { chosenElsewhere, hasHole, initialLearner, initialProposer, isCaughtUp, 
 import {
   type Ballot,
   type Clock,
-  encodeBatch,
   invariant,
   type JournalRecord,
   type Message,
@@ -82,12 +81,18 @@ export interface LogNodeBounds {
   readonly node: NodeId;
   /** Ballots it may try. */
   readonly ballots: number;
-  /** Commands it may propose while it leads. */
+  /** Commands it may propose: one as soon as it leads, the last again if there is none left; others while it leads. */
   readonly commands: number;
+  /** No command is asked for that would go into a later slot. */
+  readonly slots?: number;
   /** Checkpoints it may make. */
   readonly checkpoints?: number;
   /** Times it may ask for what it lacks. */
   readonly fetches?: number;
+  /** False: it never crashes. */
+  readonly crashes?: boolean;
+  /** False: it hears nothing of what others count as chosen. */
+  readonly learns?: boolean;
   /** False for a second process under the node's name: it has a folder of its own, and no vote (I1, I2). */
   readonly votes?: boolean;
 }
@@ -141,7 +146,12 @@ export interface LogStepOptions {
 const storeIdOf = (node: NodeId, wipes: number): string => (wipes === 0 ? node : `${node}-new${wipes}`);
 
 /** A process that has not begun anything. */
-export function freshLogNode(rules: LogRules, bounds: LogNodeBounds, process: string, voters: readonly NodeId[]): LogNode {
+export function freshLogNode(
+  rules: LogRules,
+  bounds: LogNodeBounds,
+  process: string,
+  voters: readonly NodeId[],
+): LogNode {
   const node: LogNode = {
     life: 0,
     wipes: 0,
@@ -221,7 +231,9 @@ export class LogStep {
         break;
       case 'promise':
       case 'accepted':
-        if (this.#rules.ports.admits(new Map(this.#voters.map((voter) => [voter, voter])), message.from, message.store)) {
+        if (
+          this.#rules.ports.admits(new Map(this.#voters.map((voter) => [voter, voter])), message.from, message.store)
+        ) {
           this.#answer(message);
         }
         break;
@@ -261,16 +273,19 @@ export class LogStep {
     return true;
   }
 
+  /** Another command, while it leads; the first is asked for as soon as it leads. */
   submit(): boolean {
     const { node } = this;
-    if (node.commands >= this.#bounds.commands || node.mode !== 'leading') return false;
-    const { proposer } = this.#rules;
-    const id = `${this.#incarnation()}/${++node.commands}`;
-    this.#toProposer((out) => {
-      proposer.submit(node.proposer, [{ id, machine: 'kv', body: Uint8Array.of(1) }], false);
-      proposer.propose(node.proposer, this.#proposerInput(), out);
-    });
+    if (node.commands >= this.#bounds.commands || node.mode !== 'leading' || node.proposer.queue.length > 0)
+      return false;
+    this.#append(++node.commands);
+    this.#toProposer((out) => this.#rules.proposer.propose(node.proposer, this.#proposerInput(), out));
     return true;
+  }
+
+  #append(number: number): void {
+    const id = `${this.#process}-${this.node.life}/${number}`;
+    this.#rules.proposer.submit(this.node.proposer, [{ id, machine: 'kv', body: Uint8Array.of(1) }], false);
   }
 
   /** N2: asks for everything it lacks. */
@@ -282,19 +297,20 @@ export class LogStep {
     return true;
   }
 
-  flush(): boolean {
+  /** P3: a flush, if anything waits for one, and then what waited. What nothing waits for goes with the next flush. */
+  flush(): void {
     const { node } = this;
-    if (node.records.length + node.replies.length === 0) return false;
+    if (node.replies.length === 0) return;
     node.durable = journalOf(recover([...node.durable, ...node.records]));
     node.records = [];
     for (const { to, message } of node.replies.splice(0)) this.#reply(to, message);
-    return true;
   }
 
   /** P6: a checkpoint over what is applied replaces the journal; then what it covers is trimmed. */
   checkpoint(): boolean {
     const { node } = this;
-    if (node.checkpoints >= (this.#bounds.checkpoints ?? 0) || node.applied <= node.acceptor.trimmedThrough) return false;
+    if (node.checkpoints >= (this.#bounds.checkpoints ?? 0) || node.applied <= node.acceptor.trimmedThrough)
+      return false;
     node.checkpoints++;
     const through = node.applied;
     const values = [...valuesOf(node.snapshot)];
@@ -332,14 +348,15 @@ export class LogStep {
     if (draft.replies.length === 0) return;
     const { early } = this.#rules.ports;
     for (const { to, message } of early(draft.replies)) this.#reply(to, message);
-    const waits = draft.records.length + node.records.length + node.replies.length > 0;
     node.records.push(...draft.records);
-    if (waits) node.replies.push(...draft.replies);
-    else for (const { to, message } of draft.replies) this.#reply(to, message);
+    node.replies.push(...draft.replies);
     const granted = draft.replies.find(({ to, message }) => message.type === 'promise' && to !== this.#self);
     if (granted?.message.type === 'promise') {
       this.#rules.proposer.noteRound(node.proposer, granted.message.ballot.round);
-      if (this.#isAtWork() && this.#rules.proposer.isOutbid(node.proposer, { type: 'granted', ballot: granted.message.ballot })) {
+      if (
+        this.#isAtWork() &&
+        this.#rules.proposer.isOutbid(node.proposer, { type: 'granted', ballot: granted.message.ballot })
+      ) {
         this.#stepDown(granted.message.ballot);
       }
     }
@@ -380,9 +397,17 @@ export class LogStep {
     node.mode = 'leading';
     this.#toProposer((out) => {
       proposer.takeOver(node.proposer, this.#proposerInput());
+      if (this.#bounds.commands > 0 && node.proposer.nextSlot <= (this.#bounds.slots ?? Number.POSITIVE_INFINITY)) {
+        node.commands = Math.min(node.commands + 1, this.#bounds.commands);
+        this.#append(node.commands);
+      }
       proposer.propose(node.proposer, this.#proposerInput(), out);
     });
-    invariant(!hasHole(node.proposer), 'B2 in every slot from the first one unlearned something is proposed');
+    const { learnedThrough, backlogEnd } = node.proposer;
+    invariant(
+      learnedThrough >= backlogEnd || !hasHole(node.proposer),
+      'B2 in every slot from the first one unlearned to the highest seen something is proposed',
+    );
   }
 
   #stepDown(by: Ballot | null): void {
@@ -411,7 +436,9 @@ export class LogStep {
         }
         case 'chosen': {
           const { ballot, slot, value } = emitted;
-          this.#hear((heard) => this.#rules.learner.decided(node.learner, this.#learnerInput(), ballot, slot, value, heard));
+          this.#hear((heard) =>
+            this.#rules.learner.decided(node.learner, this.#learnerInput(), ballot, slot, value, heard),
+          );
           break;
         }
         case 'behind':
@@ -476,9 +503,9 @@ export class LogStep {
     this.sent.push({ to, message: { ...message, from: this.#self } });
   }
 
+  /** How often a folder was opened finds one that was rolled back (I2), which no folder is here: it is left out. */
   #store(): Store {
-    const { life, wipes } = this.node;
-    return { storeId: storeIdOf(this.#self, wipes), incarnations: life };
+    return { storeId: storeIdOf(this.#self, this.node.wipes), incarnations: 1 };
   }
 
   #incarnation(): string {
@@ -516,11 +543,22 @@ export class LogStep {
 
 /** A journal as the fewest records that say the same: two orders of writing are one state of the disk. */
 function journalOf(recovered: Recovered): JournalRecord[] {
-  return checkpointRecords(recovered).sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1)).sort(bySnapshot);
+  return checkpointRecords(recovered)
+    .sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1))
+    .sort(bySnapshot);
 }
 
 /** Reading needs the order of a checkpoint: the snapshot, then what is accepted, then what of it is chosen. */
-const ORDER: readonly JournalRecord['type'][] = ['kept', 'formed', 'peer', 'snapshot', 'promised', 'accepted', 'chosen', 'learned'];
+const ORDER: readonly JournalRecord['type'][] = [
+  'kept',
+  'formed',
+  'peer',
+  'snapshot',
+  'promised',
+  'accepted',
+  'chosen',
+  'learned',
+];
 const bySnapshot = (a: JournalRecord, b: JournalRecord): number => ORDER.indexOf(a.type) - ORDER.indexOf(b.type);
 
 /**
@@ -543,6 +581,7 @@ export function settle(node: LogNode): LogNode {
     const spans = new Map(pages.spans.map((span) => [`${span.from}-${span.to}`, span]));
     pages.spans.splice(0, pages.spans.length, ...[...spans.values()].sort((a, b) => a.from - b.from || a.to - b.to));
   }
+  if (node.mode === 'leading') proposer.promised.clear();
   if (node.mode === 'idle') {
     proposer.ballot = NO_BALLOT;
     proposer.fromSlot = 0;
@@ -561,6 +600,3 @@ export const textOf = (value: Value | undefined): string => (value === undefined
 /** Texts of all values that a snapshot of the small world covers, from slot 1 on. */
 export const valuesOf = (snapshot: SnapshotState | null): readonly string[] =>
   snapshot === null ? [] : (JSON.parse(new TextDecoder().decode(snapshot.bytes)) as string[]);
-
-/** The value of one command of the small world. */
-export const valueOfCommand = (id: string): Value => encodeBatch([{ id, machine: 'kv', body: Uint8Array.of(1) }]);
