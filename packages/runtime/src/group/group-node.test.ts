@@ -1,3 +1,4 @@
+import { encodeMasterCommand } from '@synod/mastership';
 import {
   ClosedError,
   ConfigError,
@@ -635,6 +636,50 @@ it('P3: a disk that is full at a checkpoint is a failed journal like any other',
   await world.advance(10);
   expect(await closed).toBeInstanceOf(JournalFailedError);
   expect(world.held[0]?.lostBy).toBe('failed');
+});
+
+it('P6: the journal is kept short also while nothing can be decided', async () => {
+  class Large extends MemoryJournal {
+    override get bytesSinceCheckpoint() {
+      return 1_000 * super.bytesSinceCheckpoint;
+    }
+  }
+  const { master, others } = await elected();
+  for (const node of world.voters) world.crash(node);
+  const journal = new Large(world.disks.get(master) as MemoryDisk);
+  world.launch(master, { membership: { role: 'member', voters: world.voters, journal } });
+  await world.until(() => world.status(master).state === 'voter', world.leaseMs);
+  world.campaign(master);
+  const before = world.status(master).journal?.checkpoints ?? 0;
+  await world.advance(10 * world.leaseMs);
+  expect(world.status(master).journal?.checkpoints).toBeGreaterThan(before);
+  for (const other of others) world.launch(other);
+  await world.untilMaster();
+});
+
+it('P6: a checkpoint asked for by a listener, in the middle of a batch, is no half of it', async () => {
+  world = new TestWorld({ voters: ['a'] });
+  await world.start();
+  const node = world.node('a');
+  world.campaign('a');
+  await world.untilMaster();
+  const { term } = node.election().master as { term: number };
+  const resign = { type: 'resign', election: 'group', session: term, term } as const;
+  node.addEventListener('record', () => void node.checkpoint(), { once: true });
+  const propose = (number: number) => node.log.propose({ id: `x/${number}`, machine: 'kv', body: new Uint8Array(1) });
+  // Two slots are open: the resignation, first applied and told, and what comes after it go into one batch.
+  for (const number of [1, 2]) propose(number);
+  node.log.propose(encodeMasterCommand(`${node.incarnation}/900`, resign));
+  for (const number of [3, 4, 5]) propose(number);
+  await world.advance(50);
+  const { position } = world.status('a');
+  world.crash('a');
+  world.launch('a');
+  await world.until(() => world.status('a').state === 'voter', world.leaseMs);
+  world.campaign('a');
+  await world.untilMaster();
+  expect(world.status('a').position).toBeGreaterThan(position);
+  expect(world.held.at(-1)?.term).toBeGreaterThan(position);
 });
 
 it('N1: after a failure in the middle of a burst nothing more of it is applied', async () => {

@@ -90,6 +90,7 @@ export class Member {
   #news: MasterNews[] = [];
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
+  #isApplying = false;
   /** Applied since the last snapshot in memory, of a follower. */
   #learnedBytes = 0;
   #tick: unknown = null;
@@ -289,6 +290,8 @@ export class Member {
    * hide the damage (P5), and one in a foreign store would say that it keeps a configuration which does not hold it (I2).
    */
   async reviewJournal(limitBytes?: number): Promise<void> {
+    // A listener may ask in the middle of a batch: half of it is no cut (P6).
+    if (this.#isApplying) return;
     if (this.#options.isVoter) await this.checkpointer.review(limitBytes);
     else if (this.#learnedBytes >= CHECKPOINT_BYTES) this.#foldLearned();
   }
@@ -390,6 +393,8 @@ export class Member {
     roles.acceptor.on('bundle', (bundle) =>
       this.#guard(() => {
         this.#options.outbox.add(bundle);
+        // Without a quorum nothing is learned, and each attempt is a promise written all the same.
+        void this.reviewJournal();
         const granted = bundle.replies.find(({ to, message }) => message.type === 'promise' && to !== this.#self);
         if (granted?.message.type === 'promise')
           roles.proposer?.send({ type: 'granted', ballot: granted.message.ballot });
@@ -442,9 +447,11 @@ export class Member {
     learner.on('record', ({ record }) => whileLiving(() => void (isVoter && outbox.note(record))));
     learner.on('apply', ({ slot, value }) =>
       whileLiving(() => {
+        this.#isApplying = true;
+        this.log.apply(slot, value);
+        this.#isApplying = false;
         this.#appliedThrough = slot;
         this.#learnedBytes += value.byteLength + ENTRY_BYTES;
-        this.log.apply(slot, value);
       }),
     );
     learner.on('install', ({ snapshot }) =>
