@@ -87,7 +87,8 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
 
       // Holding
       hold: assign(({ context: c }) => {
-        const { session, request } = present(rules.wonSession(c));
+        // The guard has looked at the clock. What a second look would say is for `isMaster()` to answer (T5).
+        const { session, request } = present(rules.namedSession(c));
         return rules.hold(c, session, request);
       }),
       announceAcquired: emit(({ context: c }) => ({ type: 'acquired', ...licenceOf(c, held(c)) })),

@@ -123,13 +123,18 @@ export const leaseRules = {
    * The session by which the record names us, if we may act by it: opened by a command whose instant we remember (T3), not
    * ended nor being ended, its deadline ahead (fault 1: never master with nothing left).
    */
-  wonSession(c: LeaseContext): { readonly session: Session; readonly request: Request } | null {
+  wonSession(c: LeaseContext): Won | null {
+    const won = this.namedSession(c);
+    return won !== null && c.input.holderClock.remainingMs([won.request]) > 0 ? won : null;
+  },
+
+  /** As {@link wonSession}, without a look at the clock: between two looks any time may pass. */
+  namedSession(c: LeaseContext): Won | null {
     if (!c.isWanted || !c.isEligible || c.hasFailed || c.isStopping) return null;
     const { master } = recordOf(c);
     const session = master === null ? undefined : c.input.view.session(master);
     const request = session && this.rememberedOpening(c, session);
-    if (!session || !request || c.endings.has(session.id)) return null;
-    return c.input.holderClock.remainingMs([request]) > 0 ? { session, request } : null;
+    return session && request && !c.endings.has(session.id) ? { session, request } : null;
   },
 
   /** T3: only the incarnation that asked, and only through command ids whose requestedAt it remembers. */
@@ -240,6 +245,12 @@ export const leaseRules = {
     return { silent, sweepAtMs: Math.max(nextMs, nowMs + c.leaseMs / 20) };
   },
 };
+
+/** A session by which the record names us, and the command that opened it. */
+interface Won {
+  readonly session: Session;
+  readonly request: Request;
+}
 
 /** @see {@link leaseRules} */
 export type LeaseRules = typeof leaseRules;

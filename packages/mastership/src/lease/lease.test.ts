@@ -143,6 +143,28 @@ describe('asking', () => {
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: bench.record.master });
   });
 
+  it('a process that is stopped at any line of winning goes on, and is no master when its lease is over by then', () => {
+    /** Stopped for two leases at the so-many-th look from now. */
+    class StoppedClock extends VirtualClock {
+      looksLeft = Number.POSITIVE_INFINITY;
+      override now(): number {
+        if (--this.looksLeft === 0) this.stall(2_000);
+        return super.now();
+      }
+    }
+    for (let looks = 1; looks <= 20; looks++) {
+      const clock = new StoppedClock();
+      const bench = new Bench({ clock });
+      bench.send({ type: 'want' });
+      clock.advance(25);
+      clock.looksLeft = looks;
+      bench.choose(bench.last('open'));
+      if (clock.looksLeft > 0) expect(looks).toBeGreaterThan(3);
+      else expect(bench.isMaster).toBe(false);
+      expect(bench.actor.getSnapshot().status).toBe('active');
+    }
+  });
+
   it('who no longer wants withdraws, and ends what opens after all', () => {
     const bench = new Bench();
     bench.send({ type: 'want' });
