@@ -1,6 +1,14 @@
+export { FAULT_KINDS, type Fault, type FaultKind, faultInWords } from './faults/fault.ts';
+export type { Life, Rules } from './group/life.ts';
+export { realRules, type SimGroup, xstateRules } from './group/sim-group.ts';
+export type { GroupWatcher } from './group/watcher.ts';
 export { invariants } from './invariants/index.ts';
 export type { Invariant, Observed, Violation, Watching } from './invariants/invariant.ts';
-export { realRules, xstateRules } from './group/sim-group.ts';
+export { masterWithinMs } from './run/bound.ts';
+export { Coverage, STATES, type State } from './run/coverage.ts';
+export { minimise } from './run/minimise.ts';
 export { type Plan, type PlanOptions, planOf } from './run/plan.ts';
 export { type Outcome, type RunOptions, run } from './run/run.ts';
+export { type Failure, type Found, type SearchOptions, search } from './run/search.ts';
+export { type SeeingCodec, sealingCodec, seeingWireCodec } from './world/codec.ts';
 export type { Drain } from './world/world.ts';
