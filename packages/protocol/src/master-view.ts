@@ -67,5 +67,7 @@ export const masterNewsSchema = Type.Object({
   /** Ids of sessions that ended. */
   ended: Type.Array(count),
   records: Type.Array(recordSchema),
+  /** All there is at this position, not only what changed: a session of before that it does not name has ended. */
+  isWhole: Type.Optional(Type.Literal(true)),
 });
 export type MasterNews = Readonly<Static<typeof masterNewsSchema>>;

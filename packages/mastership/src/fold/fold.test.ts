@@ -391,6 +391,25 @@ function expectWhole(view: MasterReader): void {
 }
 
 describe('MasterView', () => {
+  it('ends what the whole of the present does not name, and keeps what began after it', () => {
+    const session = (id: number): Session => ({
+      id,
+      node: 'a',
+      incarnation: 'i',
+      leaseMs: 1000,
+      version: id,
+      setBy: `i/${id}`,
+      openedBy: `i/${id}`,
+    });
+    const view = new MasterView();
+    view.hear({ position: 9, sessions: [3, 5, 9].map(session), ended: [], records: [] });
+    const part = { position: 7, sessions: [session(5)], ended: [], records: [] };
+    expect(view.hear(part)).toBeNull();
+    expect(view.hear({ ...part, isWhole: true })?.ended).toEqual([3]);
+    expect(Array.from(view.view.sessions(), ({ id }) => id)).toEqual([5, 9]);
+    expect(view.hear({ position: 9, sessions: [3, 5, 9].map(session), ended: [], records: [] })).toBeNull();
+  });
+
   it('shows the same as the fold once all news is heard, in any order and however often', () => {
     fc.assert(
       fc.property(

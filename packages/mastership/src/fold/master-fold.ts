@@ -94,6 +94,7 @@ export class MasterFold implements StateMachine {
       sessions: [...this.view.sessions()],
       ended: [],
       records: [...this.view.records()],
+      isWhole: true,
     };
   }
 

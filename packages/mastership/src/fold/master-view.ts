@@ -29,10 +29,19 @@ export class MasterView {
   hear(news: MasterNews): MasterNews | null {
     const sessions = news.sessions.filter((session) => this.#hearSession(session));
     const records = news.records.filter((record) => this.#hearRecord(record));
-    const ended = news.ended.filter((id) => this.#hearEnd(id));
+    const ended = [...news.ended, ...this.#missingIn(news)].filter((id) => this.#hearEnd(id));
     this.#position = Math.max(this.#position, news.position);
     if (sessions.length + records.length + ended.length === 0) return null;
     return { position: news.position, sessions, ended, records };
+  }
+
+  /** Sessions whose end was not heard of. */
+  #missingIn({ isWhole, position, sessions }: MasterNews): readonly number[] {
+    if (!isWhole) return [];
+    const living = new Set(sessions.map(({ id }) => id));
+    return Array.from(this.view.sessions())
+      .filter(({ id, version }) => version <= position && !living.has(id))
+      .map(({ id }) => id);
   }
 
   #hearSession(session: Session): boolean {

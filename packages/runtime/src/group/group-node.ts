@@ -491,7 +491,8 @@ export class GroupNode implements Group {
       this.#onlooker?.hear(turn.messages);
     } else if (turn.type === 'present') {
       if (!this.#member) return;
-      for (const { from } of turn.messages) this.#send(from, { type: 'news', changes: [this.present()] });
+      const changes = [{ ...this.present(), isWhole: true as const }];
+      for (const { from } of turn.messages) this.#send(from, { type: 'news', changes });
     } else {
       this.#member?.deliver(turn);
     }
