@@ -138,6 +138,15 @@ describe('I5, formation has two steps', () => {
     expect(step.state.conflict).toContain('500');
   });
 
+  it('a voter that is late learns from a formed one, though a third was wiped meanwhile', () => {
+    const kept = fresh('a', 'a1', { kept: ofA });
+    const wiped = hearAll(kept, says('b', 'b2'));
+    expect(wiped.state.conflict).toContain('wiped');
+    const told = formationRules.hear(wiped.state, says('c', 'c1', ofA, true));
+    expect(told.state).toMatchObject({ isFormed: true, conflict: null });
+    expect(told.records).toEqual([{ type: 'formed' }]);
+  });
+
   it('a bootstrap names the storeIds, once the others were asked', () => {
     const named = { a: 'a1', b: 'b1', c: 'c1' };
     const once = formationRules.begin(fresh('a', 'a1', { named }));

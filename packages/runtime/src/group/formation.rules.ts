@@ -91,10 +91,12 @@ function advance(state: FormationState, announced: boolean): FormationStep {
     const rest = advance({ ...state, kept: configuration, conflict: null }, true);
     return { ...rest, records: [{ type: 'kept', configuration }, ...rest.records] };
   }
-  const conflict = conflictOf(state, state.kept);
-  if (conflict) return { state: { ...state, conflict }, records: [], announce: announced };
-  if (waitsFor(state).length > 0 && !isFormedElsewhere(state))
-    return { state: { ...state, conflict: null }, records: [], announce: announced };
+  // What is formed is formed, whoever was wiped since: its voters have heard from every store that it keeps this.
+  if (!isFormedElsewhere(state)) {
+    const conflict = conflictOf(state, state.kept);
+    if (conflict) return { state: { ...state, conflict }, records: [], announce: announced };
+    if (waitsFor(state).length > 0) return { state: { ...state, conflict: null }, records: [], announce: announced };
+  }
   return { state: { ...state, conflict: null, isFormed: true }, records: [{ type: 'formed' }], announce: true };
 }
 
