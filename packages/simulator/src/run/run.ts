@@ -23,7 +23,10 @@ export interface RunOptions {
   readonly codec?: SeeingCodec;
   readonly coverage?: Coverage;
   /** Sees everything too: a recorder. */
-  readonly watcher?: GroupWatcher & { faulted?(fault: Fault, phase: 'begins' | 'ends' | 'void'): void; healed?(nodes: readonly NodeId[]): void };
+  readonly watcher?: GroupWatcher & {
+    faulted?(fault: Fault, phase: 'begins' | 'ends' | 'void'): void;
+    healed?(nodes: readonly NodeId[]): void;
+  };
   /** Called with the group before anything happens in it. */
   readonly onGroup?: (group: SimGroup) => void;
 }
@@ -90,7 +93,9 @@ class Run {
       drain: options.drain,
       ...(options.rules ? { rules: options.rules } : {}),
       watcher,
-      ...(plan.faults.some(({ kind }) => kind === 'veto') ? { isEligible: (node: NodeId) => !this.#vetoed.has(node) } : {}),
+      ...(plan.faults.some(({ kind }) => kind === 'veto')
+        ? { isEligible: (node: NodeId) => !this.#vetoed.has(node) }
+        : {}),
       onReady: (life, group) => {
         const user = new User(life, this.#resources, plan.user, chanceOf(plan.seed, `user ${life.id}`));
         this.#users.set(life, user);
@@ -247,8 +252,9 @@ class Run {
     if (healed.size < majority || !this.#canForm()) return null;
     const healedMs = world.nowMs;
     const boundMs = masterWithinMs(this.#plan);
-    const isMaster = await world.run(healedMs + boundMs, () => this.#masterOf(healed) !== null);
-    if (!isMaster) this.#fail('L1, protocol.md section 1', `no master ${Math.round(boundMs)} ms after a majority was healed`);
+    const isMaster = await world.run(healedMs + boundMs, () => this.#master() !== null);
+    if (!isMaster)
+      this.#fail('L1, protocol.md section 1', `no master ${Math.round(boundMs)} ms after a majority was healed`);
     const tookMs = world.nowMs - healedMs;
     await this.#demandCatchUp(healed);
     return tookMs / this.#plan.leaseMs;
@@ -271,10 +277,9 @@ class Run {
     throw new Broken({ invariant: 'a healed majority makes progress', source, what, atMs: nowMs });
   }
 
-  #masterOf(nodes: ReadonlySet<NodeId>): Life | null {
-    for (const life of this.#group.lives) {
-      if (nodes.has(life.node) && life.mayHold && life.process.isRunning && life.isMaster()) return life;
-    }
+  /** Anybody: one that is not healed may hold on to its mastership by what gets through. */
+  #master(): Life | null {
+    for (const life of this.#group.lives) if (life.mayHold && life.process.isRunning && life.isMaster()) return life;
     return null;
   }
 
@@ -305,10 +310,10 @@ class Run {
         break;
       case 'faulty': {
         for (const way of this.#group.network.links()) {
-          if (way.from === node || way.to === node) way.manners.lay({ loss: 0.5, late: 0.3, lateMs: this.#plan.leaseMs });
+          if (way.from === node || way.to === node)
+            way.manners.lay({ loss: 0.5, late: 0.3, lateMs: this.#plan.leaseMs });
         }
       }
     }
   }
 }
-
