@@ -18,6 +18,11 @@ describe('adviseConnection', () => {
     expect(adviseConnection(connectionWith({ ...good, reconnect: false }), 2000)).toHaveLength(1);
   });
 
+  it('warns of a server that takes no large messages', () => {
+    const connection = { ...connectionWith(good), info: { max_payload: 65_536 } } as NatsConnectionLike;
+    expect(adviseConnection(connection, 2000)).toEqual([expect.stringMatching(/65536 bytes.*max_payload/)]);
+  });
+
   it('31: warns of pings that notice a stalled path after the lease is over', () => {
     expect(adviseConnection(connectionWith({ ...good, pingInterval: 120_000 }), 3000)).toEqual([
       expect.stringMatching(/after 240000 ms.*lease is 3000 ms.*pingInterval: 1500/),

@@ -35,5 +35,15 @@ export function adviseConnection(connection: NatsConnectionLike, leaseMs: number
         `the lease is ${leaseMs} ms. Set pingInterval: ${Math.max(1, Math.floor(leaseMs / maxPingOut))} or less`,
     );
   }
+  const { max_payload: maxPayload } = connection.info ?? {};
+  if (maxPayload !== undefined && maxPayload < LARGEST_MESSAGE_BYTES) {
+    warnings.push(
+      `The NATS server takes messages of ${maxPayload} bytes: larger ones, of which a node that is behind may need some, are never sent. ` +
+        `Set its max_payload to ${LARGEST_MESSAGE_BYTES} or more; 1 MB is its default`,
+    );
+  }
   return warnings;
 }
+
+/** A page of a promise, of learned values or of a snapshot: 512 KiB of values, and what stands around them. */
+const LARGEST_MESSAGE_BYTES = 640 * 1024;
