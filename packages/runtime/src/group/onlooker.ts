@@ -49,9 +49,11 @@ export class Onlooker {
     };
     this.#listening.add(onHeard);
     this.#asking.add(resolve);
-    signal?.addEventListener('abort', () => resolve(), { once: true });
+    const onAbort = () => resolve();
+    signal?.addEventListener('abort', onAbort, { once: true });
     ask();
     await promise;
+    signal?.removeEventListener('abort', onAbort);
     this.#listening.delete(onHeard);
     this.#asking.delete(resolve);
     for (const timer of timers) clock.clearTimeout(timer);
