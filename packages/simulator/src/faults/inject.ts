@@ -15,8 +15,8 @@ export interface Victim {
   /** Gives back what is held, if it is this life that holds. */
   resign(life: Life): void;
   setVeto(node: NodeId, isVetoed: boolean): void;
-  /** A store that peers must not believe any more (I2). */
-  outcast(storeId: string): void;
+  /** A store that peers must not believe any more, and do not as long as it was opened less often than this (I2). */
+  outcast(storeId: string, believedFrom: number): void;
   /** What the node's folder held at its earlier openings. */
   imagesOf(node: NodeId): readonly DiskImage[];
 }
@@ -141,7 +141,7 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       const { disk } = group.machine(fault.node);
       group.crash(fault.node);
       victim.down(fault.node, fault.downMs);
-      victim.outcast(disk.storeId);
+      victim.outcast(disk.storeId, Number.POSITIVE_INFINITY);
       disk.wipe();
       return nothing;
     }
@@ -246,7 +246,7 @@ function rollBack({ group, down, outcast, imagesOf }: Victim, { node, downMs }: 
   if (!image || seen.length === 0) return null;
   group.crash(node);
   down(node, downMs);
-  outcast(storeId);
+  outcast(storeId, Math.min(...seen));
   disk.restore(image);
   return nothing;
 }

@@ -63,7 +63,8 @@ export function statesOf(life: Life | null): State[] {
   const candidacy = typeof running === 'object' && 'running' in running ? Object(running.running).candidacy : null;
   const [state, inner] = typeof candidacy === 'string' ? [candidacy, null] : (Object.entries(candidacy ?? {})[0] ?? []);
   if (state === 'master') states.push(inner === 'fresh' ? 'master, fresh' : 'master, renewing');
-  else if (state === 'waiting' || state === 'campaigning' || state === 'resigning' || state === 'lapsed') states.push(state);
+  else if (state === 'waiting' || state === 'campaigning' || state === 'resigning' || state === 'lapsed')
+    states.push(state);
   const led = proposer.getSnapshot();
   if (led.matches('leading')) states.push('leading');
   else if (led.matches('preparing') || led.matches('catchingUp')) states.push('preparing');

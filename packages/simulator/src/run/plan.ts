@@ -60,7 +60,11 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
       priority: chance.one([0, 0, 0, 50, 100]),
       rate: rateOf(chance, drift),
       bootStepMs: chance.one([null, 1, 10]),
-      timers: { earlyMs: chance.one([0, 1, 1]), late: chance.one([0, 0.05]), lateMs: leaseMs * chance.one([0.05, 0.3]) },
+      timers: {
+        earlyMs: chance.one([0, 1, 1]),
+        late: chance.one([0, 0.05]),
+        lateMs: leaseMs * chance.one([0.05, 0.3]),
+      },
     })),
     link: { minMs: delayMs * chance.next(), maxMs: delayMs, loss: 0, repeat: 0, reorder: 0, late: 0, lateMs: 0 },
     disk: { minMs: diskMs * chance.next(), maxMs: diskMs, failure: null },
@@ -179,7 +183,13 @@ function drawFault(chance: Chance, kind: FaultKind, { names, leaseMs, fromMs, un
     case 'roll back': {
       // Only a folder that was opened again and again, and heard each time, can be told from its past (I2).
       const early = [0, 1, 2].map(
-        (i): Fault => ({ kind: 'crash', atMs: fromMs + (i + 1) * 0.15 * (atMs - fromMs), node, calls: 0, downMs: leaseMs / 50 }),
+        (i): Fault => ({
+          kind: 'crash',
+          atMs: fromMs + (i + 1) * 0.15 * (atMs - fromMs),
+          node,
+          calls: 0,
+          downMs: leaseMs / 50,
+        }),
       );
       return [...early, { kind, atMs, node, downMs }];
     }

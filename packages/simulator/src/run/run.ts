@@ -71,7 +71,8 @@ class Run {
   readonly #chance;
   readonly #coverage: Coverage;
   readonly #active = new Map<Fault, Heal>();
-  readonly #outcasts = new Set<string>();
+  /** Stores that are not to be believed, as long as they were opened less often than this (I2). */
+  readonly #outcasts = new Map<string, number>();
   readonly #vetoed = new Set<NodeId>();
   readonly #images = new Map<NodeId, DiskImage[]>();
   /** Nodes that are to stay down until then. */
@@ -173,6 +174,9 @@ class Run {
     const life = this.#group.life(node);
     if (life && !life.ending) return;
     if ((this.#downUntilMs.get(node) ?? 0) > this.#group.world.nowMs) return;
+    // I2 is a count: opened often enough again, a folder that was put back is believed again. The model ends before that.
+    const { disk } = this.#group.machine(node);
+    if (disk.incarnations + 1 >= (this.#outcasts.get(disk.storeId) ?? Number.POSITIVE_INFINITY)) return;
     const images = this.#images.get(node) ?? [];
     this.#images.set(node, images);
     if (this.#plan.faults.some(({ kind }) => kind === 'roll back')) images.push(this.#group.machine(node).disk.image);
@@ -188,7 +192,7 @@ class Run {
       down: (node, forMs) => this.#down(node, forMs),
       resign: (life) => this.#users.get(life)?.resign(),
       setVeto: (node, isVetoed) => void (isVetoed ? this.#vetoed.add(node) : this.#vetoed.delete(node)),
-      outcast: (storeId) => void this.#outcasts.add(storeId),
+      outcast: (storeId, believedFrom) => void this.#outcasts.set(storeId, believedFrom),
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
     this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void');
@@ -290,7 +294,7 @@ class Run {
   }
 
   get #outcastNodes(): ReadonlySet<NodeId> {
-    return new Set(this.#group.names.filter((node) => [...this.#outcasts].some((id) => id.startsWith(`${node}-`))));
+    return new Set(this.#group.names.filter((node) => [...this.#outcasts.keys()].some((id) => id.startsWith(`${node}-`))));
   }
 
   /** A group that was not formed when a store was lost waits for its operator (I5). */
