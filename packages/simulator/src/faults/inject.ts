@@ -236,7 +236,10 @@ function flood({ group, chance }: Victim, { node, messages, forMs }: Fault & { k
  * Puts the folder back to an earlier opening. The model leaves out what peers cannot notice (section 1), so it happens only
  * where every other voter has seen, durably, a later opening than the next one will be.
  */
-function rollBack({ group, down, outcast, imagesOf }: Victim, { node, downMs }: Fault & { kind: 'roll back' }): Heal | null {
+function rollBack(
+  { group, down, outcast, imagesOf }: Victim,
+  { node, downMs }: Fault & { kind: 'roll back' },
+): Heal | null {
   const { disk } = group.machine(node);
   const { storeId } = disk;
   const seen = group.names.filter((name) => name !== node).map((name) => seenOf(group, name, storeId));

@@ -1,10 +1,10 @@
+import { leaseMachine } from '@synod/mastership';
+import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { Clock } from '@synod/protocol';
 import type { RoleMachines } from '@synod/runtime';
 import type { ActorRefFrom, AnyActorLogic, AnyStateMachine } from 'xstate';
 import { Unsupported } from '../statechart/parts.ts';
 import { quick } from '../statechart/quick.ts';
-import { leaseMachine } from '@synod/mastership';
-import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 
 /** The living roles of one life, as far as they have begun. */
 export interface Actors {

@@ -1,6 +1,13 @@
 import { type FoldRules, MasterFold } from '@synod/mastership';
 import { InternalError } from '@synod/protocol';
-import { type FormationRules, type Group, joinOver, type LoggerLike, type NodeOptions, type RoleMachines } from '@synod/runtime';
+import {
+  type FormationRules,
+  type Group,
+  joinOver,
+  type LoggerLike,
+  type NodeOptions,
+  type RoleMachines,
+} from '@synod/runtime';
 import { chanceOf } from '../world/chance.ts';
 import type { SeeingCodec } from '../world/codec.ts';
 import type { Machine } from '../world/machine.ts';
@@ -129,7 +136,8 @@ export class Life {
 
   #join(onReady: (group: Group) => void): void {
     const { process, bus, machine } = this;
-    const { seed, id, voters, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } = this.#options;
+    const { seed, id, voters, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } =
+      this.#options;
     const journal = machine.disk.journal(process, (record) => {
       if (!watcher.noted) return;
       const known = this.#ending ? null : codec.recordIn(record);
@@ -159,9 +167,18 @@ export class Life {
           this.#incarnation = group.status().incarnation;
           process.clock.bootReadMs = 0;
           this.storeId = machine.disk.storeId;
-          group.addEventListener('elected', ({ detail }) => void (this.#ending ?? watcher.elected?.(this, detail.term)));
-          group.addEventListener('renewed', ({ detail }) => void (this.#ending ?? watcher.renewed?.(this, detail.term)));
-          group.addEventListener('lost', ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy)));
+          group.addEventListener(
+            'elected',
+            ({ detail }) => void (this.#ending ?? watcher.elected?.(this, detail.term)),
+          );
+          group.addEventListener(
+            'renewed',
+            ({ detail }) => void (this.#ending ?? watcher.renewed?.(this, detail.term)),
+          );
+          group.addEventListener(
+            'lost',
+            ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy)),
+          );
           void group.closed.then((error) => this.#left(error ?? null));
         },
         ...(logger ? { logger } : {}),
@@ -209,4 +226,3 @@ class WatchedFold extends MasterFold {
     this.#onRestored(this.position);
   }
 }
-

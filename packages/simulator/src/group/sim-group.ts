@@ -289,4 +289,3 @@ function late(make: () => LoggerLike): LoggerLike {
     error: (fields, message) => logger().error(fields, message),
   };
 }
-

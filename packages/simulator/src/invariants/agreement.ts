@@ -63,7 +63,8 @@ export const agreement: Invariant = {
         } else if (message.type === 'learned') {
           for (const { slot, value } of message.entries) {
             const { chosen } = slotOf(slot);
-            if (chosen === null || !isSame(chosen, value)) fail(`${life.node} tells a value of slot ${slot} not chosen`);
+            if (chosen === null || !isSame(chosen, value))
+              fail(`${life.node} tells a value of slot ${slot} not chosen`);
           }
         }
       },

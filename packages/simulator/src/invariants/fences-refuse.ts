@@ -9,8 +9,10 @@ export const fencesRefuse: Invariant = {
     return {
       acted: ({ life, term, isFenced, isAccepted }) => {
         if (!isFenced) return;
-        if (isAccepted && term < seen) fail(`a write of ${life.node} with term ${term} was accepted after term ${seen}`);
-        if (!isAccepted && term >= seen) fail(`a write of ${life.node} with term ${term} was refused after term ${seen}`);
+        if (isAccepted && term < seen)
+          fail(`a write of ${life.node} with term ${term} was accepted after term ${seen}`);
+        if (!isAccepted && term >= seen)
+          fail(`a write of ${life.node} with term ${term} was refused after term ${seen}`);
         seen = Math.max(seen, term);
       },
     };

@@ -12,7 +12,8 @@ export const oneFormation: Invariant = {
       durable: (machine, storeId, record) => {
         if (record.type === 'kept') {
           const digest = configurationDigest(record.configuration);
-          if ((kept.get(storeId) ?? digest) !== digest) fail(`store ${storeId} of ${machine.node} keeps a second configuration`);
+          if ((kept.get(storeId) ?? digest) !== digest)
+            fail(`store ${storeId} of ${machine.node} keeps a second configuration`);
           kept.set(storeId, digest);
         } else if (record.type === 'formed') {
           const digest = kept.get(storeId) ?? 'none';

@@ -21,7 +21,8 @@ export const oneMaster: Invariant = {
         for (const life of group.lives) if (life.mayHold) holders++;
         if (holders < 2) return;
         const masters = [...group.lives].filter((life) => canBeAsked(life, world.nowMs) && life.isMaster());
-        if (masters.length > 1) fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master`);
+        if (masters.length > 1)
+          fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master`);
       },
     };
   },

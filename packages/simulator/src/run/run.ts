@@ -294,7 +294,9 @@ class Run {
   }
 
   get #outcastNodes(): ReadonlySet<NodeId> {
-    return new Set(this.#group.names.filter((node) => [...this.#outcasts.keys()].some((id) => id.startsWith(`${node}-`))));
+    return new Set(
+      this.#group.names.filter((node) => [...this.#outcasts.keys()].some((id) => id.startsWith(`${node}-`))),
+    );
   }
 
   /** A group that was not formed when a store was lost waits for its operator (I5). */

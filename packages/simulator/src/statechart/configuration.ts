@@ -38,7 +38,7 @@ export class Configuration {
   constructor(all: Configurations, nodes: readonly StateNode[]) {
     this.#all = all;
     this.nodes = nodes;
-    this.value = valueOf(all.machine.root, childrenIn(nodes));
+    this.value = stateValueOf(all.machine.root, childrenIn(nodes));
     const always = nodes.filter(isLeaf).map((leaf) => [...outwards(leaf)].flatMap((node) => node.always ?? []));
     this.always = always.some((transitions) => transitions.length > 0) ? always : null;
   }
@@ -133,7 +133,8 @@ const isLeaf = (node: StateNode): boolean => node.type === 'atomic' || node.type
 function check(node: StateNode): void {
   if (node.type === 'history') throw new Unsupported(`history state ${node.id}`);
   if (node.type === 'final' && node.parent?.parent) throw new Unsupported(`final state ${node.id} within a state`);
-  if (node.type === 'compound' && node.initial.actions.length > 0) throw new Unsupported(`initial actions of ${node.id}`);
+  if (node.type === 'compound' && node.initial.actions.length > 0)
+    throw new Unsupported(`initial actions of ${node.id}`);
   for (const event of node.transitions.keys()) if (event.includes('*')) throw new Unsupported(`event ${event}`);
   for (const child of Object.values(node.states)) check(child);
 }
@@ -255,12 +256,12 @@ function childrenIn(nodes: readonly StateNode[]): Children {
   return children;
 }
 
-function valueOf(node: StateNode, children: Children): unknown {
+function stateValueOf(node: StateNode, children: Children): unknown {
   const inside = children.get(node);
   if (!inside) return {};
   const [first] = inside as [StateNode];
   if (node.type === 'compound' && isLeaf(first)) return first.key;
-  return Object.fromEntries(inside.map((child) => [child.key, valueOf(child, children)]));
+  return Object.fromEntries(inside.map((child) => [child.key, stateValueOf(child, children)]));
 }
 
 /** Goes down the state value as XState does, so that regions come in the same order. */

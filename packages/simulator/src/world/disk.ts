@@ -223,8 +223,10 @@ export class DiskJournal implements Journal {
   #isLossUntold = false;
   #records: Uint8Array[] = [];
   #flushDone: PromiseWithResolvers<void> | null = null;
-  #checkpoint: { readonly records: readonly Uint8Array[]; readonly done: readonly PromiseWithResolvers<void>[] } | null =
-    null;
+  #checkpoint: {
+    readonly records: readonly Uint8Array[];
+    readonly done: readonly PromiseWithResolvers<void>[];
+  } | null = null;
   #writing: Write | null = null;
   #closed: Promise<void> | null = null;
 

@@ -121,7 +121,7 @@ export class World {
 
   #plan(atMs: number, process: Process | null, run: () => void, dueMs: number): SimEvent {
     const event: SimEvent = {
-      atMs: atMs > this.#nowMs ? atMs : this.#nowMs,
+      atMs: Math.max(atMs, this.#nowMs),
       sequence: this.#sequence++,
       process,
       run,
