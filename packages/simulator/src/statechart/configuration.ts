@@ -1,23 +1,39 @@
 import { type Machine, type StateNode, type Transition, Unsupported } from './parts.ts';
 
-/** What selects the transitions of one event: the innermost state that has one, in each region of a parallel state. */
-export interface Selector {
-  /** Selectors of what is inside; of several for a parallel state. */
-  readonly inner: readonly Selector[];
-  /** The node's own, asked when nothing inside was selected. */
-  readonly own: readonly Transition[];
+/** What a transition does, made ready to be run. */
+export interface Ready<Work> {
+  readonly source: StateNode;
+  readonly transition: Transition;
+  /** `null` for none. */
+  readonly guard: ((args: never) => boolean) | null;
+  readonly work: Work;
+}
+
+/** Makes the parts of a machine ready: what is asked at each event is looked up once. */
+export interface Maker<Work> {
+  transition(transition: Transition): Ready<Work>;
+  /** Exit actions, and what is to be stopped. */
+  exit(node: StateNode): Work;
+  /** Entry actions, and what is to be started. */
+  entry(node: StateNode): Work;
+}
+
+/**
+ * What selects the transitions of one event: in each region the first whose guard passes, from the leaf outwards; where none
+ * does in any region, the first from the parallel state outwards.
+ */
+export interface Selector<Work> {
+  readonly regions: readonly (readonly Ready<Work>[])[];
+  readonly outer: readonly Ready<Work>[];
 }
 
 /** What a set of transitions does to a configuration: the same each time, so it is reckoned once. */
-export interface Plan {
-  /** Nodes that are left, the innermost first. */
-  readonly exits: readonly StateNode[];
-  readonly transitions: readonly Transition[];
-  /** Nodes that are entered, the outermost first. */
-  readonly entries: readonly StateNode[];
-  readonly next: Configuration;
-  /** A final state of the machine was entered. */
-  readonly isDone: boolean;
+export interface Plan<Work> {
+  /** In order: exits, the innermost first; the transitions' own; entries, the outermost first. */
+  readonly work: readonly Work[];
+  readonly next: Configuration<Work>;
+  /** Set when a final state of the machine was entered: exits of all that is active then. */
+  readonly ending: readonly Work[] | null;
 }
 
 /**
@@ -25,52 +41,47 @@ export interface Plan {
  * few dozen of a machine, and a run meets them again and again. The order of the nodes is that in which they were entered, for
  * XState's interpreter goes through them in that order.
  */
-export class Configuration {
+export class Configuration<Work> {
   readonly nodes: readonly StateNode[];
   readonly value: unknown;
   /** Of each active leaf, the eventless transitions from it outwards; `null` when there are none at all. */
-  readonly always: readonly (readonly Transition[])[] | null;
-  readonly #all: Configurations;
-  readonly #selectors = new Map<string, Selector | null>();
-  readonly #plans = new Map<Transition, { plan: Plan | null; readonly more: Map<Transition, Plan> }>();
+  readonly always: readonly (readonly Ready<Work>[])[] | null;
+  readonly #all: Configurations<Work>;
+  readonly #selectors = new Map<string, Selector<Work> | null>();
+  readonly #plans = new Map<Ready<Work>, Plan<Work>>();
   readonly #matches = new Map<unknown, boolean>();
 
-  constructor(all: Configurations, nodes: readonly StateNode[]) {
+  constructor(all: Configurations<Work>, nodes: readonly StateNode[]) {
     this.#all = all;
     this.nodes = nodes;
     this.value = stateValueOf(all.machine.root, childrenIn(nodes));
-    const always = nodes.filter(isLeaf).map((leaf) => [...outwards(leaf)].flatMap((node) => node.always ?? []));
+    const always = nodes.filter(isLeaf).map((leaf) => all.ready([...outwards(leaf)].flatMap((node) => node.always ?? [])));
     this.always = always.some((transitions) => transitions.length > 0) ? always : null;
   }
 
   /** `null` when no active state knows the event. */
-  selector(event: string): Selector | null {
+  selector(event: string): Selector<Work> | null {
     const known = this.#selectors.get(event);
     if (known !== undefined) return known;
-    const made = selectorOf(this.#all.machine.root, this.value, event);
-    const selector = isEmpty(made) ? null : made;
+    const selector = this.#all.selector(this, event);
     this.#selectors.set(event, selector);
     return selector;
   }
 
-  plan(transitions: readonly Transition[]): Plan {
-    const [first, second] = transitions as [Transition, Transition?];
-    let known = this.#plans.get(first);
-    if (!known) {
-      known = { plan: null, more: new Map() };
-      this.#plans.set(first, known);
-    }
-    if (second === undefined) {
-      known.plan ??= this.#all.plan(this, transitions);
-      return known.plan;
-    }
-    if (transitions.length > 2) return this.#all.plan(this, transitions);
-    let plan = known.more.get(second);
+  /** What one transition does. */
+  plan(transition: Ready<Work>): Plan<Work> {
+    let plan = this.#plans.get(transition);
     if (!plan) {
-      plan = this.#all.plan(this, transitions);
-      known.more.set(second, plan);
+      plan = this.#all.plan(this, [transition]);
+      this.#plans.set(transition, plan);
     }
     return plan;
+  }
+
+  /** What several do together, of regions side by side. */
+  planOf(transitions: readonly Ready<Work>[]): Plan<Work> {
+    const [first] = transitions;
+    return transitions.length === 1 && first ? this.plan(first) : this.#all.planOf(this, transitions);
   }
 
   matches(test: unknown): boolean {
@@ -85,17 +96,39 @@ export class Configuration {
 }
 
 /** All configurations of one machine, and the steps between them. The algorithm is that of SCXML as XState 5 has it. */
-export class Configurations {
+export class Configurations<Work> {
   readonly machine: Machine;
-  readonly #known = new Map<string, Configuration>();
+  readonly #maker: Maker<Work>;
+  readonly #known = new Map<string, Configuration<Work>>();
+  readonly #ready = new Map<Transition, Ready<Work>>();
+  readonly #plans = new Map<string, Plan<Work>>();
+  readonly #numbers = new Map<Ready<Work>, number>();
 
-  constructor(machine: Machine) {
+  constructor(machine: Machine, maker: Maker<Work>) {
     this.machine = machine;
-    check(machine.root);
+    this.#maker = maker;
+    this.#check(machine.root);
   }
 
-  of(nodes: readonly StateNode[]): Configuration {
-    const key = nodes.map(({ order }) => order).join(' ');
+  /** Everything is made ready once, so that what is not known here is found before anything runs. */
+  #check(node: StateNode, isInParallel = false): void {
+    const { id, type } = node;
+    if (type === 'history') throw new Unsupported(`history state ${id}`);
+    if (type === 'final' && node.parent?.parent) throw new Unsupported(`final state ${id} within a state`);
+    if (type === 'parallel' && isInParallel) throw new Unsupported(`parallel state ${id} within another`);
+    if (type === 'compound' && node.initial.actions.length > 0) throw new Unsupported(`initial actions of ${id}`);
+    this.#maker.entry(node);
+    this.#maker.exit(node);
+    if (node.always) this.ready(node.always);
+    for (const [event, transitions] of node.transitions) {
+      if (event.includes('*')) throw new Unsupported(`event ${event}`);
+      this.ready(transitions);
+    }
+    for (const child of Object.values(node.states)) this.#check(child, isInParallel || type === 'parallel');
+  }
+
+  of(nodes: readonly StateNode[]): Configuration<Work> {
+    const key = keyOf(nodes);
     let configuration = this.#known.get(key);
     if (!configuration) {
       configuration = new Configuration(this, nodes);
@@ -104,17 +137,55 @@ export class Configurations {
     return configuration;
   }
 
+  ready(transitions: readonly Transition[]): Ready<Work>[] {
+    return transitions.map((transition) => {
+      let ready = this.#ready.get(transition);
+      if (!ready) {
+        ready = this.#maker.transition(transition);
+        this.#ready.set(transition, ready);
+      }
+      return ready;
+    });
+  }
+
   /** From nothing into the initial states. */
-  begin(): Plan {
+  begin(): Plan<Work> {
     const { root } = this.machine;
     const entries = [...initialNodes(root)].sort(byOrder);
     const next = this.of([root, ...entries.filter((node) => node !== root)]);
-    return { exits: [], transitions: [], entries, next, isDone: false };
+    return { work: entries.map((node) => this.#maker.entry(node)), next, ending: null };
   }
 
-  plan(from: Configuration, selected: readonly Transition[]): Plan {
+  selector(configuration: Configuration<Work>, event: string): Selector<Work> | null {
+    const leaves = configuration.nodes.filter(isLeaf);
+    const parallel = configuration.nodes.find(({ type }) => type === 'parallel');
+    const own = (node: StateNode) => node.transitions.get(event) ?? [];
+    // Regions in the order of the state value, which is the order in which XState asks them.
+    const regions = parallel ? childrenIn(configuration.nodes).get(parallel) ?? [] : [this.machine.root];
+    const chains = regions.map((region) => {
+      const leaf = leaves.find((node) => node === region || isInside(node, region)) as StateNode;
+      const chain = [...outwards(leaf)];
+      return this.ready(chain.slice(0, chain.indexOf(region) + 1).flatMap(own));
+    });
+    const outer = parallel ? this.ready([...outwards(parallel)].flatMap(own)) : [];
+    const filled = chains.filter((chain) => chain.length > 0);
+    return filled.length + outer.length === 0 ? null : { regions: filled, outer };
+  }
+
+  planOf(from: Configuration<Work>, selected: readonly Ready<Work>[]): Plan<Work> {
+    const key = `${keyOf(from.nodes)}: ${selected.map((ready) => this.#numberOf(ready)).join(' ')}`;
+    let plan = this.#plans.get(key);
+    if (!plan) {
+      plan = this.plan(from, selected);
+      this.#plans.set(key, plan);
+    }
+    return plan;
+  }
+
+  plan(from: Configuration<Work>, selected: readonly Ready<Work>[]): Plan<Work> {
     const active = new Set(from.nodes);
-    const transitions = withoutConflicts(selected, active);
+    const kept = withoutConflicts(selected, active);
+    const transitions = kept.map(({ transition }) => transition);
     const exits = exitSet(transitions, active).sort((a, b) => b.order - a.order);
     for (const node of exits) active.delete(node);
     const entries = entrySet(transitions).sort(byOrder);
@@ -122,22 +193,31 @@ export class Configurations {
     // Left and entered again: the order of before stays.
     const isSame = active.size === from.nodes.length && from.nodes.every((node) => active.has(node));
     const next = isSame ? from : this.of([...active]);
-    return { exits, transitions, entries, next, isDone: entries.some((node) => node.type === 'final') };
+    const work = [
+      ...exits.map((node) => this.#maker.exit(node)),
+      ...kept.map((ready) => ready.work),
+      ...entries.map((node) => this.#maker.entry(node)),
+    ];
+    const isDone = entries.some((node) => node.type === 'final');
+    const left = [...next.nodes].sort((a, b) => b.order - a.order);
+    return { work, next, ending: isDone ? left.map((node) => this.#maker.exit(node)) : null };
+  }
+
+  #numberOf(ready: Ready<Work>): number {
+    let number = this.#numbers.get(ready);
+    if (number === undefined) {
+      number = this.#numbers.size;
+      this.#numbers.set(ready, number);
+    }
+    return number;
   }
 }
+
+const keyOf = (nodes: readonly StateNode[]): string => nodes.map(({ order }) => order).join(' ');
 
 const byOrder = (a: StateNode, b: StateNode): number => a.order - b.order;
 
 const isLeaf = (node: StateNode): boolean => node.type === 'atomic' || node.type === 'final';
-
-function check(node: StateNode): void {
-  if (node.type === 'history') throw new Unsupported(`history state ${node.id}`);
-  if (node.type === 'final' && node.parent?.parent) throw new Unsupported(`final state ${node.id} within a state`);
-  if (node.type === 'compound' && node.initial.actions.length > 0)
-    throw new Unsupported(`initial actions of ${node.id}`);
-  for (const event of node.transitions.keys()) if (event.includes('*')) throw new Unsupported(`event ${event}`);
-  for (const child of Object.values(node.states)) check(child);
-}
 
 function* outwards(node: StateNode): Generator<StateNode> {
   for (let at: StateNode | undefined = node; at; at = at.parent) yield at;
@@ -175,16 +255,16 @@ function exitSet(transitions: readonly Transition[], active: ReadonlySet<StateNo
   return [...left];
 }
 
-function withoutConflicts(selected: readonly Transition[], active: ReadonlySet<StateNode>): Transition[] {
+function withoutConflicts<Work>(selected: readonly Ready<Work>[], active: ReadonlySet<StateNode>): Ready<Work>[] {
   if (selected.length < 2) return [...selected];
-  const kept = new Set<Transition>();
-  for (const transition of selected) {
-    const exits = exitSet([transition], active);
-    const preempted: Transition[] = [];
+  const kept = new Set<Ready<Work>>();
+  for (const ready of selected) {
+    const exits = exitSet([ready.transition], active);
+    const preempted: Ready<Work>[] = [];
     let isPreempted = false;
     for (const other of kept) {
-      if (!exitSet([other], active).some((node) => exits.includes(node))) continue;
-      if (isInside(transition.source, other.source)) preempted.push(other);
+      if (!exitSet([other.transition], active).some((node) => exits.includes(node))) continue;
+      if (isInside(ready.source, other.source)) preempted.push(other);
       else {
         isPreempted = true;
         break;
@@ -192,7 +272,7 @@ function withoutConflicts(selected: readonly Transition[], active: ReadonlySet<S
     }
     if (isPreempted) continue;
     for (const other of preempted) kept.delete(other);
-    kept.add(transition);
+    kept.add(ready);
   }
   return [...kept];
 }
@@ -263,20 +343,6 @@ function stateValueOf(node: StateNode, children: Children): unknown {
   if (node.type === 'compound' && isLeaf(first)) return first.key;
   return Object.fromEntries(inside.map((child) => [child.key, stateValueOf(child, children)]));
 }
-
-/** Goes down the state value as XState does, so that regions come in the same order. */
-function selectorOf(node: StateNode, value: unknown, event: string): Selector {
-  const own = node.transitions.get(event) ?? [];
-  if (typeof value === 'string') {
-    return { inner: [{ inner: [], own: node.states[value]?.transitions.get(event) ?? [] }], own };
-  }
-  const inner = Object.entries(value as object).map(([key, inside]) =>
-    selectorOf(node.states[key] as StateNode, inside, event),
-  );
-  return { inner, own };
-}
-
-const isEmpty = ({ inner, own }: Selector): boolean => own.length === 0 && inner.every(isEmpty);
 
 function matchesValue(test: unknown, value: unknown): boolean {
   if (typeof value === 'string') return test === value;

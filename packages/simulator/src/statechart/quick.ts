@@ -1,11 +1,11 @@
 import { type AnyActorLogic, type AnyStateMachine, createActor } from 'xstate';
-import { type Configuration, Configurations, type Plan, type Selector } from './configuration.ts';
+import { type Configuration, Configurations, type Maker, type Plan, type Ready } from './configuration.ts';
 import { type Context, type Event, type Invoke, type Machine, type Transition, Unsupported } from './parts.ts';
 
 /**
  * Runs a machine's definition (its states, guards, actions and delays, as they are) several times faster than XState's own
  * interpreter: what follows from states alone is reckoned once, and no objects are made for inspectors that nobody has. A
- * simulation spends most of its time in statecharts; with this it sees ten times as many schedules.
+ * simulation spends most of its time in statecharts.
  *
  * Nothing of the protocol stands here. A test runs the same seeds through both, and every run must leave the same trace.
  *
@@ -19,26 +19,19 @@ export function quick(machine: AnyStateMachine): AnyActorLogic {
 class Snapshot {
   readonly status: 'active' | 'done' | 'stopped' | 'error';
   readonly context: Context;
-  readonly configuration: Configuration;
+  readonly configuration: Configuration<Work>;
   readonly children: Children;
   readonly output = undefined;
   readonly error: unknown;
   /** Timers of `after` that run, by the id of their event. */
-  readonly timers: Map<string, unknown>;
+  readonly timers: Timers;
 
-  constructor(
-    status: Snapshot['status'],
-    context: Context,
-    configuration: Configuration,
-    timers: Map<string, unknown>,
-    children: Children,
-    error?: unknown,
-  ) {
+  constructor(status: Snapshot['status'], step: Step, configuration: Configuration<Work>, error?: unknown) {
     this.status = status;
-    this.context = context;
+    this.context = step.context;
     this.configuration = configuration;
-    this.timers = timers;
-    this.children = children;
+    this.children = step.children;
+    this.timers = step.timers;
     this.error = error;
   }
 
@@ -56,6 +49,7 @@ const NOTHING = Object.freeze({});
 /** Actors that the machine invokes, by id. */
 type Children = Readonly<Record<string, Child>>;
 type Child = ReturnType<typeof createActor>;
+type Timers = Map<string, unknown>;
 
 interface Scope {
   readonly self: { send(event: Event): void };
@@ -70,40 +64,29 @@ interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
-interface Args {
-  readonly context: Context;
-  readonly event: Event;
-  readonly self: unknown;
-  readonly system: unknown;
-}
-
-/** What an action does, once its reference is resolved. */
+/** What an action does. Given the step, which is what XState's functions are given too: context, event, self and system. */
 type Action = (step: Step, params: unknown) => void;
+type Guard = (step: { readonly context: Context; readonly event: Event }, params?: unknown) => boolean;
 
 interface Bound {
   readonly action: Action;
   readonly params: unknown;
 }
 
-/** One event at work: the context as it is so far, and what is to be done when the snapshot is in place. */
+type Work = readonly Bound[];
+
+/** One event at work: the context as it is so far, and where effects go that happen when the snapshot is in place. */
 class Step {
   context: Context;
+  children: Children;
   readonly event: Event;
   readonly scope: Scope;
-  readonly timers: Map<string, unknown>;
+  readonly timers: Timers;
   /** True while the actor has not begun: its effects wait until it does, as XState has it. */
   readonly isInitial: boolean;
-  children: Children;
   hasChanged = false;
 
-  constructor(
-    context: Context,
-    event: Event,
-    scope: Scope,
-    timers: Map<string, unknown>,
-    children: Children,
-    isInitial: boolean,
-  ) {
+  constructor(context: Context, event: Event, scope: Scope, timers: Timers, children: Children, isInitial: boolean) {
     this.context = context;
     this.children = children;
     this.event = event;
@@ -112,8 +95,12 @@ class Step {
     this.isInitial = isInitial;
   }
 
-  get args(): Args {
-    return { context: this.context, event: this.event, self: this.scope.self, system: this.scope.system };
+  get self(): Scope['self'] {
+    return this.scope.self;
+  }
+
+  get system(): Scope['system'] {
+    return this.scope.system;
   }
 
   effect(effect: () => void): void {
@@ -124,109 +111,70 @@ class Step {
 }
 
 function logicOf(machine: Machine) {
-  const configurations = new Configurations(machine);
-  const actions = new ActionTable(machine);
+  const configurations = new Configurations<Work>(machine, new ActionTable(machine));
   const beginning = configurations.begin();
-
-  const select = (selector: Selector, step: Step, found: Transition[]): void => {
-    const before = found.length;
-    for (const inner of selector.inner) select(inner, step, found);
-    if (found.length > before) return;
-    for (const transition of selector.own) {
-      if (!actions.passes(transition, step)) continue;
-      found.push(transition);
-      return;
-    }
-  };
-
-  const selectAlways = (always: readonly (readonly Transition[])[], step: Step): Transition[] => {
-    const found: Transition[] = [];
-    for (const transitions of always) {
-      for (const transition of transitions) {
-        if (!actions.passes(transition, step)) continue;
-        if (!found.includes(transition)) found.push(transition);
-        break;
-      }
-    }
-    return found;
-  };
-
-  const follow = (plan: Plan, step: Step): void => {
-    for (const node of plan.exits) {
-      actions.run(node.exit, step);
-      for (const { id } of node.invoke) stop(step, id);
-    }
-    for (const transition of plan.transitions) actions.run(transition.actions, step);
-    for (const node of plan.entries) {
-      actions.run(node.entry, step);
-      for (const invoke of node.invoke) spawn(step, machine, invoke);
-    }
-    if (!plan.isDone) return;
-    for (const node of [...plan.next.nodes].sort((a, b) => b.order - a.order)) actions.run(node.exit, step);
-    end(step);
-  };
-
-  /** Eventless transitions, until none is enabled or the last one changed nothing. */
-  const settle = (from: Configuration, step: Step): { configuration: Configuration; isDone: boolean } => {
-    let configuration = from;
-    for (;;) {
-      if (configuration.always === null) return { configuration, isDone: false };
-      const found = selectAlways(configuration.always, step);
-      if (found.length === 0) return { configuration, isDone: false };
-      const plan = configuration.plan(found);
-      const before = step.hasChanged;
-      step.hasChanged = false;
-      follow(plan, step);
-      const isUnchanged = !step.hasChanged && plan.next === configuration;
-      step.hasChanged ||= before;
-      configuration = plan.next;
-      if (plan.isDone) return { configuration, isDone: true };
-      if (isUnchanged) return { configuration, isDone: false };
-    }
-  };
 
   const transition = (snapshot: Snapshot, event: Event, scope: Scope): Snapshot => {
     const { context, configuration, timers, children } = snapshot;
     const step = new Step(context, event, scope, timers, children, false);
-    if (event.type === 'xstate.stop') {
+    const { type } = event;
+    if (type === 'xstate.stop') {
       end(step);
-      return new Snapshot('stopped', context, configuration, timers, step.children);
+      return new Snapshot('stopped', step, configuration);
     }
-    const selector = configuration.selector(event.type);
+    const selector = configuration.selector(type);
     let next = configuration;
     let isDone = false;
-    if (selector === null && event.type.startsWith('xstate.error.actor.')) {
-      end(step);
-      return new Snapshot('error', context, configuration, timers, step.children, (event as { error?: unknown }).error);
-    }
     if (selector !== null) {
-      const found: Transition[] = [];
-      select(selector, step, found);
-      if (found.length > 0) {
-        const plan = configuration.plan(found);
+      const { regions, outer } = selector;
+      let first: Ready<Work> | null = null;
+      let more: Ready<Work>[] | null = null;
+      for (let i = 0; i < regions.length; i++) {
+        const found = firstOf(regions[i] as readonly Ready<Work>[], step);
+        if (found === null) continue;
+        if (first === null) first = found;
+        else if (more === null) more = [first, found];
+        else more.push(found);
+      }
+      first ??= firstOf(outer, step);
+      if (first !== null) {
+        const plan = more === null ? configuration.plan(first) : configuration.planOf(more);
         follow(plan, step);
         next = plan.next;
-        isDone = plan.isDone;
+        isDone = plan.ending !== null;
       }
+    } else if (type.startsWith('xstate.error.actor.')) {
+      end(step);
+      return new Snapshot('error', step, configuration, (event as { error?: unknown }).error);
     }
-    if (!isDone) ({ configuration: next, isDone } = settle(next, step));
+    while (!isDone && next.always !== null) {
+      const plan = eventless(next, next.always, step);
+      if (plan === null) break;
+      next = plan.next;
+      isDone = plan.ending !== null;
+    }
     if (!isDone && next === configuration && step.context === context) return snapshot;
-    return new Snapshot(isDone ? 'done' : 'active', step.context, next, timers, step.children);
+    return new Snapshot(isDone ? 'done' : 'active', step, next);
   };
 
   const getInitialSnapshot = (scope: Scope, input: unknown): Snapshot => {
-    const timers = new Map<string, unknown>();
     const event = { type: 'xstate.init', input };
-    let step = new Step(NOTHING, event, scope, timers, NOTHING, true);
+    const step = new Step(NOTHING, event, scope, new Map(), NOTHING, true);
     try {
       const { context } = machine.config;
-      const first = typeof context === 'function' ? context({ input, self: scope.self }) : (context ?? {});
-      step = new Step(first as Context, event, scope, timers, NOTHING, true);
+      step.context = (typeof context === 'function' ? context({ input, self: scope.self }) : (context ?? {})) as Context;
       follow(beginning, step);
-      const { configuration, isDone } = settle(beginning.next, step);
-      return new Snapshot(isDone ? 'done' : 'active', step.context, configuration, timers, step.children);
+      let { next } = beginning;
+      let isDone = false;
+      while (!isDone && next.always !== null) {
+        const plan = eventless(next, next.always, step);
+        if (plan === null) break;
+        next = plan.next;
+        isDone = plan.ending !== null;
+      }
+      return new Snapshot(isDone ? 'done' : 'active', step, next);
     } catch (error) {
-      return new Snapshot('error', step.context, beginning.next, timers, step.children, error);
+      return new Snapshot('error', step, beginning.next, error);
     }
   };
 
@@ -241,72 +189,91 @@ function logicOf(machine: Machine) {
   };
 }
 
-function spawn(step: Step, machine: Machine, { id, src, input }: Invoke): void {
-  const { scope, context, event } = step;
-  const logic = machine.implementations.actors[src] as AnyActorLogic | undefined;
-  if (!logic) throw new Unsupported(`actor ${src}`);
-  const given = typeof input === 'function' ? input({ context, event, self: scope.self }) : input;
-  const child = createActor(logic, { id, src, input: given, parent: scope.self as never });
-  step.children = { ...step.children, [id]: child };
-  step.effect(() => {
-    if (child.getSnapshot().status === 'active') child.start();
-  });
+/** The first whose guard passes. */
+function firstOf(candidates: readonly Ready<Work>[], step: Step): Ready<Work> | null {
+  for (let i = 0; i < candidates.length; i++) {
+    const candidate = candidates[i] as Ready<Work>;
+    if (candidate.guard === null || (candidate.guard as Guard)(step)) return candidate;
+  }
+  return null;
 }
 
-function stop(step: Step, id: string): void {
-  const { [id]: child, ...others } = step.children;
-  step.children = others;
-  if (!child) return;
-  step.scope.system._unregister(child);
-  step.effect(() => step.scope.stopChild(child));
+/** One round of eventless transitions. @returns what was done; `null` when none is enabled, or they changed nothing. */
+function eventless(
+  configuration: Configuration<Work>,
+  always: readonly (readonly Ready<Work>[])[],
+  step: Step,
+): Plan<Work> | null {
+  let first: Ready<Work> | null = null;
+  let more: Ready<Work>[] | null = null;
+  for (let i = 0; i < always.length; i++) {
+    const found = firstOf(always[i] as readonly Ready<Work>[], step);
+    if (found === null || found === first || more?.includes(found)) continue;
+    if (first === null) first = found;
+    else if (more === null) more = [first, found];
+    else more.push(found);
+  }
+  if (first === null) return null;
+  const plan = more === null ? configuration.plan(first) : configuration.planOf(more);
+  step.hasChanged = false;
+  follow(plan, step);
+  return step.hasChanged || plan.next !== configuration ? plan : null;
+}
+
+function follow(plan: Plan<Work>, step: Step): void {
+  const { work, ending } = plan;
+  for (let i = 0; i < work.length; i++) run(work[i] as Work, step);
+  if (ending === null) return;
+  for (const exit of ending) run(exit, step);
+  end(step);
+}
+
+function run(work: Work, step: Step): void {
+  for (let i = 0; i < work.length; i++) {
+    const { action, params } = work[i] as Bound;
+    action(step, typeof params === 'function' ? params(step) : params);
+  }
 }
 
 /** Nothing of the machine goes on. */
 function end(step: Step): void {
   for (const handle of step.timers.values()) step.scope.system._clock.clearTimeout(handle);
   step.timers.clear();
-  for (const id of Object.keys(step.children)) stop(step, id);
+  for (const id of Object.keys(step.children)) stops(id)(step, undefined);
 }
 
 /** The actions and guards of a machine, each resolved once. */
-class ActionTable {
+class ActionTable implements Maker<Work> {
   readonly #machine: Machine;
-  readonly #lists = new WeakMap<readonly unknown[], readonly Bound[]>();
-  readonly #guards = new WeakMap<Transition, Guard>();
   readonly #named = new Map<string, Action>();
   readonly #enqueuer: Enqueuer;
 
   constructor(machine: Machine) {
     this.#machine = machine;
-    this.#enqueuer = enqueuer((transition) => this.#guardOf(transition));
+    this.#enqueuer = enqueuer(
+      (action) => this.#bind(action),
+      (guard) => this.#guardOf(guard),
+    );
   }
 
-  run(list: readonly unknown[], step: Step): void {
-    if (list.length === 0) return;
-    let bound = this.#lists.get(list);
-    if (!bound) {
-      bound = list.map((action) => this.#bind(action));
-      this.#lists.set(list, bound);
-    }
-    for (const { action, params } of bound) {
-      action(step, typeof params === 'function' ? params({ context: step.context, event: step.event }) : params);
-    }
+  transition(transition: Transition): Ready<Work> {
+    const { source, guard, actions } = transition;
+    const passes = guard === undefined ? null : this.#guardOf(guard);
+    return { source, transition, guard: passes as Ready<Work>['guard'], work: actions.map((action) => this.#bind(action)) };
   }
 
-  passes(transition: Transition, step: Step): boolean {
-    if (transition.guard === undefined) return true;
-    let guard = this.#guards.get(transition);
-    if (!guard) {
-      guard = this.#guardOf(transition.guard);
-      this.#guards.set(transition, guard);
-    }
-    return guard({ context: step.context, event: step.event });
+  exit({ exit, invoke }: Transition['source']): Work {
+    return [...exit.map((action) => this.#bind(action)), ...invoke.map(({ id }) => bound(stops(id)))];
+  }
+
+  entry({ entry, invoke }: Transition['source']): Work {
+    return [...entry.map((action) => this.#bind(action)), ...invoke.map((child) => bound(spawns(this.#machine, child)))];
   }
 
   #bind(action: unknown): Bound {
-    if (typeof action === 'string') return { action: this.#name(action), params: undefined };
-    if (typeof action === 'function') return { action: this.#resolve(action as Builtin), params: undefined };
-    const { type, params } = action as { type: string; params?: unknown };
+    if (typeof action === 'string') return bound(this.#name(action));
+    if (typeof action === 'function') return bound(this.#resolve(action as Builtin));
+    const { type, params } = action as Named;
     return { action: this.#name(type), params };
   }
 
@@ -323,11 +290,11 @@ class ActionTable {
 
   #guardOf(guard: unknown): Guard {
     if (typeof guard === 'function' && !('check' in guard)) return guard as Guard;
-    const [name, params] = typeof guard === 'string' ? [guard] : [(guard as Named).type, (guard as Named).params];
-    const implementation = this.#machine.implementations.guards[name ?? ''];
-    if (typeof implementation !== 'function' || 'check' in implementation) throw new Unsupported(`guard ${name}`);
+    const { type, params } = typeof guard === 'string' ? { type: guard, params: undefined } : (guard as Named);
+    const implementation = this.#machine.implementations.guards[type];
+    if (typeof implementation !== 'function' || 'check' in implementation) throw new Unsupported(`guard ${type}`);
     if (params === undefined) return implementation as Guard;
-    return (args) => implementation(args, typeof params === 'function' ? params(args) : params);
+    return (step) => implementation(step, typeof params === 'function' ? params(step) : params);
   }
 
   /** XState's own actions say what they are; any other function is a user's. */
@@ -342,7 +309,7 @@ class ActionTable {
       case 'xstate.cancel':
         return cancels(action.sendId as string);
       case 'xstate.enqueueActions':
-        return this.#enqueues(action.collect as (args: object, params: unknown) => void);
+        return enqueues(action.collect as Collect, this.#enqueuer);
       default:
         throw new Unsupported(`action ${action.type ?? action.name} of ${this.#machine.id}`);
     }
@@ -353,7 +320,7 @@ class ActionTable {
     const raised = event as Event;
     const named = typeof delay === 'string' ? this.#machine.implementations.delays[delay] : delay;
     return (step) => {
-      const delayMs = typeof named === 'function' ? (named as (args: Args) => number)(step.args) : (named as number);
+      const delayMs = typeof named === 'function' ? (named as (args: Step) => number)(step) : (named as number);
       const { scope, timers } = step;
       step.effect(() => {
         const handle = scope.system._clock.setTimeout(() => {
@@ -364,29 +331,9 @@ class ActionTable {
       });
     };
   }
-
-  #enqueues(collect: (args: object, params: unknown) => void): Action {
-    const shared = this.#enqueuer;
-    return (step, params) => {
-      const list: unknown[] = [];
-      shared.list = list;
-      shared.step = step;
-      const { context, event, scope } = step;
-      const { enqueue, check } = shared;
-      collect({ context, event, enqueue, check, self: scope.self, system: scope.system }, params);
-      for (const queued of list) {
-        if (queued instanceof Emission) emits(queued.event)(step, undefined);
-        else if (queued instanceof Assignment) assigns(queued.assignment)(step, undefined);
-        else {
-          const { action, params: own } = this.#bind(queued);
-          action(step, typeof own === 'function' ? own({ context: step.context, event: step.event }) : own);
-        }
-      }
-    };
-  }
 }
 
-type Guard = (args: { readonly context: Context; readonly event: Event }, params?: unknown) => boolean;
+const bound = (action: Action): Bound => ({ action, params: undefined });
 
 interface Named {
   readonly type: string;
@@ -405,55 +352,51 @@ interface Builtin {
   readonly collect?: unknown;
 }
 
-class Emission {
-  readonly event: unknown;
-  constructor(event: unknown) {
-    this.event = event;
-  }
-}
-
-class Assignment {
-  readonly assignment: unknown;
-  constructor(assignment: unknown) {
-    this.assignment = assignment;
-  }
-}
+type Collect = (args: object, params: unknown) => void;
 
 interface Enqueuer {
-  list: unknown[];
   step: Step | null;
   readonly enqueue: unknown;
   readonly check: (guard: unknown) => boolean;
 }
 
-/** One for all calls: what is enqueued is taken out before the next collects. */
-function enqueuer(guardOf: (guard: unknown) => Guard): Enqueuer {
-  const enqueue = Object.assign((action: unknown) => void made.list.push(action), {
-    emit: (event: unknown) => void made.list.push(new Emission(event)),
-    assign: (assignment: unknown) => void made.list.push(new Assignment(assignment)),
+/** One for all calls. What is enqueued happens at once: in the order in which XState lets it happen afterwards. */
+function enqueuer(bind: (action: unknown) => Bound, guardOf: (guard: unknown) => Guard): Enqueuer {
+  const now = (): Step => made.step as Step;
+  const enqueue = Object.assign((action: unknown) => run([bind(action)], now()), {
+    emit: (event: unknown) => emit(now(), event, undefined),
+    assign: (assignment: unknown) => assign(now(), assignment, undefined),
   });
-  const check = (guard: unknown): boolean => {
-    const { context, event } = made.step as Step;
-    return guardOf(guard)({ context, event });
-  };
-  const made: Enqueuer = { list: [], step: null, enqueue, check };
+  const made: Enqueuer = { step: null, enqueue, check: (guard) => guardOf(guard)(now()) };
   return made;
 }
 
-function assigns(assignment: unknown): Action {
-  if (typeof assignment === 'function') {
-    return (step, params) => assigned(step, assignment(step.args, params) as Context);
-  }
-  const parts = Object.entries(assignment as object);
+function enqueues(collect: Collect, shared: Enqueuer): Action {
   return (step, params) => {
-    const partial: Record<string, unknown> = {};
-    const { args } = step;
-    for (const [key, part] of parts) partial[key] = typeof part === 'function' ? part(args, params) : part;
-    assigned(step, partial);
+    const before = shared.step;
+    shared.step = step;
+    const { context, event, scope } = step;
+    const { enqueue, check } = shared;
+    collect({ context, event, enqueue, check, self: scope.self, system: scope.system }, params);
+    shared.step = before;
   };
 }
 
-function assigned(step: Step, partial: Context): void {
+const assigns =
+  (assignment: unknown): Action =>
+  (step, params) =>
+    assign(step, assignment, params);
+
+function assign(step: Step, assignment: unknown, params: unknown): void {
+  let partial: Record<string, unknown>;
+  if (typeof assignment === 'function') partial = assignment(step, params);
+  else {
+    partial = {};
+    for (const key in assignment as object) {
+      const part = (assignment as Record<string, unknown>)[key];
+      partial[key] = typeof part === 'function' ? part(step, params) : part;
+    }
+  }
   step.hasChanged = true;
   for (const _key in partial) {
     step.context = Object.assign({}, step.context, partial);
@@ -461,12 +404,15 @@ function assigned(step: Step, partial: Context): void {
   }
 }
 
-function emits(event: unknown): Action {
-  return (step, params) => {
-    const emitted = (typeof event === 'function' ? event(step.args, params) : event) as Event;
-    const { scope } = step;
-    step.effect(() => scope.emit(emitted));
-  };
+const emits =
+  (event: unknown): Action =>
+  (step, params) =>
+    emit(step, event, params);
+
+function emit(step: Step, event: unknown, params: unknown): void {
+  const emitted = (typeof event === 'function' ? event(step, params) : event) as Event;
+  const { scope } = step;
+  step.effect(() => scope.emit(emitted));
 }
 
 function cancels(id: string): Action {
@@ -478,5 +424,29 @@ function cancels(id: string): Action {
       timers.delete(id);
       scope.system._clock.clearTimeout(handle);
     });
+  };
+}
+
+function spawns(machine: Machine, { id, src, input }: Invoke): Action {
+  return (step) => {
+    const { scope, context, event } = step;
+    const logic = machine.implementations.actors[src] as AnyActorLogic | undefined;
+    if (!logic) throw new Unsupported(`actor ${src}`);
+    const given = typeof input === 'function' ? input({ context, event, self: scope.self }) : input;
+    const child = createActor(logic, { id, src, input: given, parent: scope.self as never });
+    step.children = { ...step.children, [id]: child };
+    step.effect(() => {
+      if (child.getSnapshot().status === 'active') child.start();
+    });
+  };
+}
+
+function stops(id: string): Action {
+  return (step) => {
+    const { [id]: child, ...others } = step.children;
+    step.children = others;
+    if (!child) return;
+    step.scope.system._unregister(child);
+    step.effect(() => step.scope.stopChild(child));
   };
 }
