@@ -55,7 +55,9 @@ export class Configuration<Work> {
     this.#all = all;
     this.nodes = nodes;
     this.value = stateValueOf(all.machine.root, childrenIn(nodes));
-    const always = nodes.filter(isLeaf).map((leaf) => all.ready([...outwards(leaf)].flatMap((node) => node.always ?? [])));
+    const always = nodes
+      .filter(isLeaf)
+      .map((leaf) => all.ready([...outwards(leaf)].flatMap((node) => node.always ?? [])));
     this.always = always.some((transitions) => transitions.length > 0) ? always : null;
   }
 
@@ -161,7 +163,7 @@ export class Configurations<Work> {
     const parallel = configuration.nodes.find(({ type }) => type === 'parallel');
     const own = (node: StateNode) => node.transitions.get(event) ?? [];
     // Regions in the order of the state value, which is the order in which XState asks them.
-    const regions = parallel ? childrenIn(configuration.nodes).get(parallel) ?? [] : [this.machine.root];
+    const regions = parallel ? (childrenIn(configuration.nodes).get(parallel) ?? []) : [this.machine.root];
     const chains = regions.map((region) => {
       const leaf = leaves.find((node) => node === region || isInside(node, region)) as StateNode;
       const chain = [...outwards(leaf)];

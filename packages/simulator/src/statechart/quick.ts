@@ -1,6 +1,7 @@
 import { type AnyActorLogic, type AnyStateMachine, createActor } from 'xstate';
 import { type Configuration, Configurations, type Maker, type Plan, type Ready } from './configuration.ts';
 import { type Context, type Event, type Invoke, type Machine, type Transition, Unsupported } from './parts.ts';
+import { QuickActor, type QuickLogic } from './quick-actor.ts';
 
 /**
  * Runs a machine's definition (its states, guards, actions and delays, as they are) several times faster than XState's own
@@ -48,15 +49,17 @@ const NOTHING = Object.freeze({});
 
 /** Actors that the machine invokes, by id. */
 type Children = Readonly<Record<string, Child>>;
-type Child = ReturnType<typeof createActor>;
+type Child = ReturnType<typeof createActor> | QuickActor;
 type Timers = Map<string, unknown>;
 
 interface Scope {
   readonly self: { send(event: Event): void };
-  readonly system: { readonly _clock: Clock; _unregister(child: Child): void };
+  readonly system: { readonly _clock: Clock; _unregister(child: ReturnType<typeof createActor>): void };
   stopChild(child: Child): void;
   defer(effect: () => void): void;
   emit(event: Event): void;
+  /** Of a {@link QuickActor}. */
+  deferEmission?(event: Event): void;
 }
 
 interface Clock {
@@ -162,7 +165,9 @@ function logicOf(machine: Machine) {
     const step = new Step(NOTHING, event, scope, new Map(), NOTHING, true);
     try {
       const { context } = machine.config;
-      step.context = (typeof context === 'function' ? context({ input, self: scope.self }) : (context ?? {})) as Context;
+      step.context = (
+        typeof context === 'function' ? context({ input, self: scope.self }) : (context ?? {})
+      ) as Context;
       follow(beginning, step);
       let { next } = beginning;
       let isDone = false;
@@ -179,6 +184,7 @@ function logicOf(machine: Machine) {
   };
 
   return {
+    isQuick: true,
     id: machine.id,
     config: machine.config,
     implementations: machine.implementations,
@@ -188,6 +194,8 @@ function logicOf(machine: Machine) {
     start: () => {},
   };
 }
+
+const isQuick = (logic: unknown): logic is QuickLogic => (logic as { isQuick?: boolean }).isQuick === true;
 
 /** The first whose guard passes. */
 function firstOf(candidates: readonly Ready<Work>[], step: Step): Ready<Work> | null {
@@ -259,7 +267,12 @@ class ActionTable implements Maker<Work> {
   transition(transition: Transition): Ready<Work> {
     const { source, guard, actions } = transition;
     const passes = guard === undefined ? null : this.#guardOf(guard);
-    return { source, transition, guard: passes as Ready<Work>['guard'], work: actions.map((action) => this.#bind(action)) };
+    return {
+      source,
+      transition,
+      guard: passes as Ready<Work>['guard'],
+      work: actions.map((action) => this.#bind(action)),
+    };
   }
 
   exit({ exit, invoke }: Transition['source']): Work {
@@ -267,7 +280,10 @@ class ActionTable implements Maker<Work> {
   }
 
   entry({ entry, invoke }: Transition['source']): Work {
-    return [...entry.map((action) => this.#bind(action)), ...invoke.map((child) => bound(spawns(this.#machine, child)))];
+    return [
+      ...entry.map((action) => this.#bind(action)),
+      ...invoke.map((child) => bound(spawns(this.#machine, child))),
+    ];
   }
 
   #bind(action: unknown): Bound {
@@ -412,7 +428,8 @@ const emits =
 function emit(step: Step, event: unknown, params: unknown): void {
   const emitted = (typeof event === 'function' ? event(step, params) : event) as Event;
   const { scope } = step;
-  step.effect(() => scope.emit(emitted));
+  if (scope.deferEmission && !step.isInitial) scope.deferEmission(emitted);
+  else step.effect(() => scope.emit(emitted));
 }
 
 function cancels(id: string): Action {
@@ -433,7 +450,10 @@ function spawns(machine: Machine, { id, src, input }: Invoke): Action {
     const logic = machine.implementations.actors[src] as AnyActorLogic | undefined;
     if (!logic) throw new Unsupported(`actor ${src}`);
     const given = typeof input === 'function' ? input({ context, event, self: scope.self }) : input;
-    const child = createActor(logic, { id, src, input: given, parent: scope.self as never });
+    const { self, system } = scope;
+    const child = isQuick(logic)
+      ? new QuickActor(logic, { id, input: given, parent: self, system })
+      : createActor(logic, { id, src, input: given, parent: self as never });
     step.children = { ...step.children, [id]: child };
     step.effect(() => {
       if (child.getSnapshot().status === 'active') child.start();
@@ -446,7 +466,7 @@ function stops(id: string): Action {
     const { [id]: child, ...others } = step.children;
     step.children = others;
     if (!child) return;
-    step.scope.system._unregister(child);
+    if (!(child instanceof QuickActor)) step.scope.system._unregister(child);
     step.effect(() => step.scope.stopChild(child));
   };
 }
