@@ -234,11 +234,6 @@ export class LogWorld implements Model {
     }
   }
 
-  dump() {
-    for (let i = 0; i < this.#messages.size; i++)
-      console.log(i, wordsOf(this.#messages.get(i)), JSON.stringify(this.#messages.get(i).message).length);
-  }
-
   #processOf(at: number): string {
     const { nodes } = this.#bounds;
     const { node } = nodes[at] as LogNodeBounds;
