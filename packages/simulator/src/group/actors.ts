@@ -42,12 +42,17 @@ export function interpretQuickly<Machine extends AnyActorLogic>(machine: Machine
 }
 
 /** By the clock of its process: the one port that every role but the acceptor has as its own. */
-const lives = new WeakMap<Clock, Actors>();
+const lives = new Map<Clock, Actors>();
 const watched = new WeakSet<AnyActorLogic>();
 
 /** The roles that begin with this clock are put into `actors`. */
 export function expectActors(clock: Clock, actors: Actors): void {
   lives.set(clock, actors);
+}
+
+/** They have begun, or never will. */
+export function forgetActors(clock: Clock): void {
+  lives.delete(clock);
 }
 
 /**

@@ -14,7 +14,7 @@ import type { Machine } from '../world/machine.ts';
 import type { Network, ProcessBus } from '../world/network.ts';
 import { Process } from '../world/process.ts';
 import type { World } from '../world/world.ts';
-import { type Actors, expectActors } from './actors.ts';
+import { type Actors, expectActors, forgetActors } from './actors.ts';
 import type { GroupWatcher } from './watcher.ts';
 
 /** Rules in place of the real ones, the same at all nodes: how a control breaks one. */
@@ -40,6 +40,7 @@ export interface LifeOptions {
   readonly codec: SeeingCodec;
   readonly rules: Rules;
   readonly watcher: GroupWatcher;
+  readonly onEnd?: (life: Life) => void;
   readonly logger?: LoggerLike;
   /** False while this node's health vetoes a mastership. */
   readonly isEligible?: () => boolean;
@@ -73,6 +74,7 @@ export class Life {
     this.leaseMs = leaseMs;
     this.beganMs = world.nowMs;
     this.process = new Process(world, machine, id);
+    this.process.owner = this;
     this.bus = network.bus(this.process);
     this.fold = new WatchedFold(rules, (position) => void (this.#ending ?? watcher.restored?.(this, position)));
     expectActors(this.process.clock, this.actors);
@@ -188,6 +190,7 @@ export class Life {
     joined.then(
       (group) => {
         this.#isReady = true;
+        forgetActors(process.clock);
         onReady(group);
       },
       (error: unknown) => this.#left(error instanceof Error ? error : new Error(String(error))),
@@ -204,10 +207,12 @@ export class Life {
 
   #end(ending: Ending, error: Error | null): void {
     this.#ending = ending;
+    forgetActors(this.process.clock);
     this.#error = error;
     this.process.kill();
     this.machine.disk.crash();
     void this.bus.close();
+    this.#options.onEnd?.(this);
     this.#options.watcher.ended?.(this);
   }
 }

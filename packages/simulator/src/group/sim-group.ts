@@ -79,7 +79,6 @@ export class SimGroup {
   readonly #options: SimGroupOptions;
   readonly #watcher: GroupWatcher;
   readonly #rules: Rules;
-  readonly #byProcess = new WeakMap<object, Life>();
   /** All that ever lived and may still be asked: a second process of a node too. */
   readonly lives = new Set<Life>();
   #count = 0;
@@ -191,18 +190,12 @@ export class SimGroup {
       priority: settings.priority,
       codec: this.codec,
       rules: this.#rules,
-      watcher: {
-        ...this.#watcher,
-        ended: (ended) => {
-          this.lives.delete(ended);
-          this.#watcher.ended?.(ended);
-        },
-      },
+      watcher: this.#watcher,
+      onEnd: (ended) => void this.lives.delete(ended),
       ...(logger ? { logger: late(() => logger(life)) } : {}),
       ...(isEligible ? { isEligible: () => isEligible(settings.node) } : {}),
     });
     this.lives.add(life);
-    this.#byProcess.set(life.process, life);
     life.begin((group) => onReady?.(life, group));
     return life;
   }
@@ -251,15 +244,13 @@ export class SimGroup {
         const message = messageIn(payload);
         if (!message) return;
         world.trace.words(message.type, process.id);
-        const life = watcher.said && this.#byProcess.get(process);
-        if (life) watcher.said?.(life, address, message);
+        watcher.said?.(process.owner as Life, address, message);
       },
       ...(watcher.heard
         ? {
             delivered: (from, process, payload, sentMs) => {
               const message = messageIn(payload);
-              const life = this.#byProcess.get(process);
-              if (message && life) watcher.heard?.(life, from, message, sentMs);
+              if (message) watcher.heard?.(process.owner as Life, from, message, sentMs);
             },
           }
         : {}),

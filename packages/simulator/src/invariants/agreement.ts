@@ -1,4 +1,11 @@
-import { type Ballot, type Configuration, type JournalRecord, quorumSystemOf, type Value } from '@synod/protocol';
+import {
+  type Ballot,
+  type Configuration,
+  configurationDigest,
+  type JournalRecord,
+  quorumSystemOf,
+  type Value,
+} from '@synod/protocol';
 import type { Invariant } from './invariant.ts';
 
 /**
@@ -42,7 +49,9 @@ export const agreement: Invariant = {
     return {
       durable: (_machine, storeId, record) => {
         if (record.type === 'accepted') accept(storeId, record);
-        else if (record.type === 'kept') configurations.set(JSON.stringify(record.configuration), record.configuration);
+        else if (record.type === 'kept') {
+          configurations.set(configurationDigest(record.configuration), record.configuration);
+        }
       },
       noted: (life, record) => {
         if (record.type === 'learned') {
@@ -81,8 +90,9 @@ const keyOf = ({ round, nodeId, incarnation }: Ballot): string => `${round}.${no
 
 function hasQuorum(configurations: Iterable<Configuration>, stores: ReadonlySet<string>): boolean {
   for (const configuration of configurations) {
-    const nodes = configuration.voters.filter(({ storeId }) => stores.has(storeId)).map(({ node }) => node);
-    if (nodes.length > 0 && quorumSystemOf(configuration).isAcceptQuorum(new Set(nodes))) return true;
+    const { voters } = configuration;
+    const nodes = voters.filter(({ storeId }) => stores.has(storeId)).map(({ node }) => node);
+    if (quorumSystemOf(configuration).isAcceptQuorum(new Set(nodes))) return true;
   }
   return false;
 }

@@ -3,7 +3,7 @@ import { isSame } from './agreement.ts';
 import type { Invariant } from './invariant.ts';
 
 /** Between two looks at one node lie so many positions: a look costs more than the command. */
-const EVERY = 4;
+const EVERY = 8;
 
 /** Whoever has applied the same commands holds the same sessions and records, byte for byte. */
 export const equalFolds: Invariant = {

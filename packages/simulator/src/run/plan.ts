@@ -40,7 +40,7 @@ const FAULTY_LEASES = 3;
 /** Draws a run: its settings, and its own mix of faults, each kind on or off and as hard as it comes. */
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const chance = chanceOf(seed, 'plan');
-  const size = options.nodes ?? chance.one([3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
+  const size = options.nodes ?? chance.one([3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const names = NAMES.slice(0, size);
   const leaseMs = chance.one(LEASES_MS);
   const shorter = LEASES_MS.filter((ms) => ms <= leaseMs);
@@ -72,7 +72,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const isFormed = chance.happens(0.6);
   // In some runs faults meet the formation, in others a group at work.
   const faultsFromMs = chance.happens(0.5) ? 0 : leaseMs;
-  const healAtMs = faultsFromMs + FAULTY_LEASES * leaseMs * chance.between(1, 1.5);
+  const healAtMs = faultsFromMs + FAULTY_LEASES * leaseMs * chance.between(1, 1.2);
   const drawn = drawFaults(chance, { names, leaseMs, fromMs: faultsFromMs, untilMs: healAtMs, drift });
   return {
     seed,

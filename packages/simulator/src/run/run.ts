@@ -223,7 +223,7 @@ class Run {
         if (this.#group.life(life.node) !== life || life.ending === 'killed') return;
         const { world } = this.#group;
         const againMs = Math.max(
-          world.nowMs + this.#plan.leaseMs * this.#chance.between(0.1, 0.3),
+          world.nowMs + this.#plan.leaseMs * this.#chance.between(0.2, 0.8),
           this.#downUntilMs.get(life.node) ?? 0,
         );
         world.plan(againMs, () => this.#start(life.node));

@@ -177,6 +177,11 @@ export class Disk {
     return this.#chance.between(this.manners.now.minMs, this.manners.now.maxMs);
   }
 
+  /** How long after a write its process hears of it. */
+  replyMs(): number {
+    return this.#chance.happens(0.1) ? this.flushMs() : 0;
+  }
+
   /** For {@link DiskJournal}: these are durable now. */
   commit(records: readonly Uint8Array[], isCheckpoint: boolean): void {
     if (isCheckpoint) {
@@ -336,7 +341,10 @@ export class DiskJournal implements Journal {
     const { failure } = this.#disk.manners.now;
     if (failure === null) this.#disk.commit(write.checkpoint ?? write.records, write.checkpoint !== null);
     else if (write.checkpoint === null) this.#disk.commitPart(write.records);
-    this.#world.planStep(this.#process, this.#world.nowMs, () => this.#told(write, failure));
+    // Mostly the process hears at once; sometimes later, and may die in between.
+    const replyMs = this.#disk.replyMs();
+    if (replyMs === 0) this.#world.stepNow(this.#process, () => this.#told(write, failure));
+    else this.#world.planStep(this.#process, this.#world.nowMs + replyMs, () => this.#told(write, failure));
   }
 
   #told(write: Write, failure: string | null): void {

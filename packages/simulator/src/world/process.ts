@@ -11,6 +11,8 @@ export class Process {
   readonly id: number;
   readonly machine: Machine;
   readonly clock: ProcessClock;
+  /** Whose it is: whatever runs in it. */
+  owner: unknown = null;
   readonly #world: World;
   /** What came while it could not run. */
   readonly #waiting: SimEvent[] = [];

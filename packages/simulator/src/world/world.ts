@@ -66,6 +66,16 @@ export class World {
     return this.#plan(atMs, process, run, Number.NaN);
   }
 
+  /** A step of a process at this very instant, from within an event of the world; later, if it cannot run. */
+  stepNow(process: Process, run: () => void): void {
+    if (this.#stepping || !process.isRunning) {
+      this.planStep(process, this.#nowMs, run);
+      return;
+    }
+    this.#stepping = process;
+    run();
+  }
+
   /** Plans a step for when the machine's monotonic clock shows `dueMs`. */
   planTimer(process: Process, dueMs: number, run: () => void): SimEvent {
     const atMs = process.machine.clock.trueAt(dueMs);
@@ -165,6 +175,8 @@ export class World {
   }
 }
 
+const codes = new Map<string, number>();
+
 /** Two 32-bit hashes over numbers: what makes one run the same as another. */
 export class TraceHash {
   readonly #double = new Float64Array(1);
@@ -183,10 +195,16 @@ export class TraceHash {
     this.#b = Math.imul(this.#b ^ low ^ high, 0xc2b2ae35) ^ (this.#b >>> 16);
   }
 
+  /** A few words that come again and again: each counts as a number of its own. */
   words(text: string, y: number): void {
-    let hash = y;
-    for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x01000193);
-    this.add(hash, text.length);
+    let code = codes.get(text);
+    if (code === undefined) {
+      code = 0x811c9dc5;
+      for (let i = 0; i < text.length; i++) code = Math.imul(code ^ text.charCodeAt(i), 0x01000193);
+      codes.set(text, code);
+    }
+    this.#a = Math.imul(this.#a ^ code, 0x01000193);
+    this.#b = Math.imul(this.#b ^ y, 0x85ebca6b) ^ code;
   }
 
   toString(): string {
