@@ -6,6 +6,7 @@ import {
   type Licence,
   licence,
   type MasterFold,
+  noteSight,
   remainingMs,
 } from '@synod/mastership';
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
@@ -203,7 +204,8 @@ export class Member {
     this.#hearLearner(roles);
     this.log.observe({
       seen: (id) => {
-        if (!this.#isReplaying) this.#tellLease({ type: 'seen', id });
+        const lease = this.#roles?.lease;
+        if (lease && !this.#isReplaying) noteSight(lease.getSnapshot().context, id);
       },
       chosen: (position, command) => {
         if (command?.machine === fold.name) fold.apply(position, command);
