@@ -1,4 +1,3 @@
-import type { CommandId } from '@synod/protocol';
 import type { LeaseContext } from './lease.context.ts';
 import { licenceOf } from './lease.rules.ts';
 import type { Licence } from './lease.types.ts';
@@ -20,11 +19,3 @@ export const licence = (context: LeaseContext): Licence | null =>
 /** T4: the last instant by which the session held lets us act, monotonic; `null` while no session is held. */
 export const deadlineOf = (context: LeaseContext): number | null =>
   context.holding === null ? null : context.input.clock.now() + context.rules.remainingMs(context);
-
-/**
- * T2: the first sight of a command id, the same as the event `seen`. Nothing but a later wait rests on it, and there is one for
- * each message that carries commands: so it need not go through the machine.
- */
-export const noteSight = ({ sights, input }: LeaseContext, id: CommandId): void => {
-  sights.note(id, input.clock.now());
-};

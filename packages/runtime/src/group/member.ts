@@ -6,7 +6,6 @@ import {
   type Licence,
   licence,
   type MasterFold,
-  noteSight,
   remainingMs,
 } from '@synod/mastership';
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
@@ -204,8 +203,7 @@ export class Member {
     this.#hearLearner(roles);
     this.log.observe({
       seen: (id) => {
-        const lease = this.#roles?.lease;
-        if (lease && !this.#isReplaying) noteSight(lease.getSnapshot().context, id);
+        if (!this.#isReplaying) this.#tellLease({ type: 'seen', id });
       },
       chosen: (position, command) => {
         if (command?.machine === fold.name) fold.apply(position, command);
