@@ -1,20 +1,27 @@
 import type { Model } from '../explorer/explore.ts';
 import type { Rules } from '../group/life.ts';
+import type { Broken } from './broken.ts';
 
-/** What looks for a broken rule: a small world in which everything is tried, or whole groups under seeds. */
-export type Engine =
-  | {
-      readonly kind: 'explorer';
-      readonly world: () => Model;
-      /** The same world by the rules of production: nothing is found in it. */
-      readonly sound: () => Model;
-    }
-  | {
-      readonly kind: 'seeds';
-      readonly rules: () => Rules;
-      /** A seed that finds it: tests run this one, searches begin with the first. */
-      readonly seed: number;
-    };
+/** A small world in which everything is tried that can happen. */
+export interface ExplorerEngine {
+  readonly kind: 'explorer';
+  readonly world: () => Model;
+  /** The same world by the rules of production: nothing is found in it. */
+  readonly sound: () => Model;
+  /** What is broken in it of the rules that machines play by. */
+  readonly broken: Broken;
+}
+
+/** Whole groups, runtime included, under one seed after the other. */
+export interface SeedsEngine {
+  readonly kind: 'seeds';
+  readonly rules: () => Rules;
+  /** A seed that finds it: tests run this one alone. */
+  readonly seed: number;
+}
+
+/** What looks for a broken rule. */
+export type Engine = ExplorerEngine | SeedsEngine;
 
 /**
  * A rule that is broken on purpose. It shows that the tests test: an engine that does not find it would not find the same
@@ -27,7 +34,8 @@ export interface Control {
   readonly rule: string;
   /** What is done wrong, in a sentence. */
   readonly sentence: string;
-  readonly engine: Engine;
+  /** Each of them must find it. */
+  readonly engines: readonly Engine[];
   /** What the finding must speak of: a control that is found for another reason shows nothing. */
   readonly finds: RegExp;
 }

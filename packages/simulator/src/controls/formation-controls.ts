@@ -1,12 +1,13 @@
 import { configurationDigest } from '@synod/protocol';
 import { type FormationRules, type FormationState, formationRules } from '@synod/runtime';
 import { type FormationBounds, FormationWorld } from '../explorer/formation-world.ts';
-import type { Control } from './control.ts';
+import type { Control, ExplorerEngine } from './control.ts';
 
 type Step = ReturnType<FormationRules['begin']>;
 
-const explored = (bounds: FormationBounds, broken: Partial<FormationRules>): Control['engine'] => ({
+const explored = (bounds: FormationBounds, broken: Partial<FormationRules>): ExplorerEngine => ({
   kind: 'explorer',
+  broken: { formation: broken },
   world: () => new FormationWorld(bounds, { ...formationRules, ...broken }),
   sound: () => new FormationWorld(bounds),
 });
@@ -42,39 +43,45 @@ export const formationControls: readonly Control[] = [
     name: 'formation-by-majority',
     rule: 'I5',
     sentence: 'A store votes when a majority keeps the same configuration, and one folder is emptied in the middle.',
-    engine: explored(three, {
-      begin: (state) => byMajority(formationRules.begin(state)),
-      hear: (state, heard) => byMajority(formationRules.hear(state, heard)),
-    }),
+    engines: [
+      explored(three, {
+        begin: (state) => byMajority(formationRules.begin(state)),
+        hear: (state, heard) => byMajority(formationRules.hear(state, heard)),
+      }),
+    ],
     finds: /I5/,
   },
   {
     name: 'keeps-another-configuration',
     rule: 'I5',
     sentence: 'A store that keeps a configuration keeps another when it hears of one.',
-    engine: explored(three, {
-      hear: (state, heard) => keepsAnother(state, formationRules.hear(state, heard), heard.kept),
-    }),
-    finds: /I5/,
+    engines: [
+      explored(three, {
+        hear: (state, heard) => keepsAnother(state, formationRules.hear(state, heard), heard.kept),
+      }),
+    ],
+    finds: /I5|one configuration/,
   },
   {
     name: 'bootstrap-given-twice',
     rule: 'I5, "given once to one node"',
     sentence: 'A bootstrap forms the group at the node it is given to, whatever others keep, and is given to two.',
-    engine: explored(
-      {
-        ...three,
-        wipes: 0,
-        askings: 2,
-        named: { n1: stores('n1-s', 'n2-s', 'n3-s'), n2: stores('n1-s', 'n2-s', 'n3-s2') },
-      },
-      {
-        begin: (state) => {
-          const step = formationRules.begin(state);
-          return state.named && step.state.kept && !step.state.isFormed ? formed(step) : step;
+    engines: [
+      explored(
+        {
+          ...three,
+          wipes: 0,
+          askings: 2,
+          named: { n1: stores('n1-s', 'n2-s', 'n3-s'), n2: stores('n1-s', 'n2-s', 'n3-s2') },
         },
-      },
-    ),
+        {
+          begin: (state) => {
+            const step = formationRules.begin(state);
+            return state.named && step.state.kept && !step.state.isFormed ? formed(step) : step;
+          },
+        },
+      ),
+    ],
     finds: /I5/,
   },
 ];

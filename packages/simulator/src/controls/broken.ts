@@ -1,0 +1,41 @@
+import { type FoldRules, foldRules, type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
+import {
+  type AcceptorRules,
+  acceptorMachine,
+  acceptorRules,
+  type LearnerRules,
+  learnerMachine,
+  learnerRules,
+  type ProposerRules,
+  proposerMachine,
+  proposerRules,
+} from '@synod/paxos';
+import { type FormationRules, formationRules, type RoleMachines } from '@synod/runtime';
+import { interpretQuickly, quickMachines } from '../group/actors.ts';
+import type { Rules } from '../group/life.ts';
+
+/** Single functions in place of those of production. */
+export interface Broken {
+  readonly acceptor?: Partial<AcceptorRules>;
+  readonly proposer?: Partial<ProposerRules>;
+  readonly learner?: Partial<LearnerRules>;
+  readonly lease?: Partial<LeaseRules>;
+  readonly fold?: Partial<FoldRules>;
+  readonly formation?: Partial<FormationRules>;
+}
+
+/** Rules for whole groups, with what is broken in place: the machines of production play by them. */
+export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): Rules {
+  return {
+    machines: quickMachines({
+      acceptor: acceptorMachine({ ...acceptorRules, ...broken.acceptor }),
+      learner: learnerMachine({ ...learnerRules, ...broken.learner }),
+      proposer: proposerMachine({ ...proposerRules, ...broken.proposer }),
+      lease: leaseMachine({ ...leaseRules, ...broken.lease }),
+      ...machines,
+    }),
+    fold: { ...foldRules, ...broken.fold },
+    formation: { ...formationRules, ...broken.formation },
+    interpret: interpretQuickly,
+  };
+}

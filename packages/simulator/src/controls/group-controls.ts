@@ -1,0 +1,84 @@
+import { type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
+import { learnerMachine } from '@synod/paxos';
+import { assign, enqueueActions } from 'xstate';
+import { rulesOf } from './broken.ts';
+import type { Control } from './control.ts';
+
+/**
+ * The lease machine, but Resign is said once and lost, and the session goes on being renewed: every quarter of the lease, as
+ * while work still has to stop.
+ */
+function resignsIntoTheVoid(): ReturnType<typeof leaseMachine> {
+  return leaseMachine({ ...leaseRules, overrunAtMs: () => Number.POSITIVE_INFINITY }).provide({
+    actions: { withdrawRenewals: assign({}), submitResignation: assign({}) },
+  }) as ReturnType<typeof leaseMachine>;
+}
+
+const vetoed = new WeakSet<object>();
+
+/** Mistakes that leave a group without a master for ever (section 9, "stuck for ever"): found by the healed phase. */
+export const groupControls: readonly Control[] = [
+  {
+    name: 'chosen-slot-nobody-tells',
+    rule: 'N2, B1c',
+    sentence: 'Nobody answers for a chosen slot, and nobody leads to have it told again.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 3,
+        rules: () =>
+          rulesOf(
+            {},
+            {
+              learner: learnerMachine().provide({
+                actions: { answer: enqueueActions(() => {}), sayStuck: enqueueActions(() => {}) },
+              }),
+            },
+          ),
+      },
+    ],
+    finds: /progress/,
+  },
+  {
+    name: 'stuck-slot-nobody-leads',
+    rule: 'B1c',
+    sentence: 'A slot that stays unlearned is no reason to lead.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 7,
+        rules: () =>
+          rulesOf({}, { learner: learnerMachine().provide({ actions: { sayStuck: enqueueActions(() => {}) } }) }),
+      },
+    ],
+    finds: /progress/,
+  },
+  {
+    name: 'veto-never-lifted',
+    rule: 'T11; section 9, "all members vetoed"',
+    sentence: 'A member that was vetoed once never asks again.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 16,
+        rules: () =>
+          rulesOf({
+            lease: {
+              mayAsk(c) {
+                if (!c.isEligible) vetoed.add(c.sights);
+                return !vetoed.has(c.sights) && leaseRules.mayAsk.call(this as LeaseRules, c);
+              },
+            },
+          }),
+      },
+    ],
+    finds: /progress/,
+  },
+  {
+    name: 'resign-lost-session-renewed',
+    rule: 'T7',
+    sentence: 'Resign is said once and lost, and the session goes on being renewed.',
+    engines: [{ kind: 'seeds', seed: 102, rules: () => rulesOf({}, { lease: resignsIntoTheVoid() }) }],
+    finds: /progress/,
+  },
+];

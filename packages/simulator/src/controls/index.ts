@@ -1,0 +1,39 @@
+import { rulesOf } from './broken.ts';
+import type { Control } from './control.ts';
+import { formationControls } from './formation-controls.ts';
+import { groupControls } from './group-controls.ts';
+import { logControls } from './log-controls.ts';
+import { mastershipControls } from './mastership-controls.ts';
+
+/**
+ * Broken rules that whole groups under seeds find too, with a seed that does. The others need a schedule so particular that
+ * no seed meets it in seconds: for those there is the explorer.
+ */
+const SEEDS: Readonly<Record<string, number>> = {
+  'replies-counted': 70,
+  'promise-forgotten': 21,
+  'no-version-check': 4,
+  'expiry-by-term': 18,
+  'renewal-does-not-move-the-wait': 14,
+  'replay-makes-master': 1,
+  'no-margin': 266,
+  'session-id-reused': 1,
+  'term-does-not-grow': 1,
+  'keeps-another-configuration': 4,
+};
+
+const withSeeds = (control: Control): Control => {
+  const seed = SEEDS[control.name];
+  const [explored] = control.engines;
+  if (seed === undefined || explored?.kind !== 'explorer') return control;
+  const rules = () => rulesOf(explored.broken);
+  return { ...control, engines: [explored, { kind: 'seeds', seed, rules }] };
+};
+
+/** Every broken rule there is: section 9 of the protocol, and the list of faults.md. */
+export const controls: readonly Control[] = [
+  ...logControls,
+  ...mastershipControls,
+  ...formationControls,
+  ...groupControls,
+].map(withSeeds);

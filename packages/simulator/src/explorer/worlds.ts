@@ -1,0 +1,170 @@
+import { after, type Model } from './explore.ts';
+import { type FormationBounds, FormationWorld } from './formation-world.ts';
+import type { CandidateBounds, LeaseBounds } from './lease-node.ts';
+import { LeaseWorld } from './lease-world.ts';
+import type { LogNodeBounds } from './log-node.ts';
+import { type LogBounds, LogWorld } from './log-world.ts';
+
+/** How much is explored: `small` in every test run, `full` when there is a minute or two. */
+export type Bounds = 'small' | 'full';
+
+/** A world that is explored whole, by the rules of production. */
+export interface World {
+  readonly name: string;
+  /** What may happen in it, in words. */
+  readonly bounds: string;
+  readonly isSmall: boolean;
+  readonly model: () => Model;
+}
+
+const node = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds => ({
+  node: name,
+  ballots: 0,
+  commands: 0,
+  slots: 1,
+  learns: false,
+  crashes: false,
+  ...more,
+});
+
+const leader = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds =>
+  node(name, { ballots: 1, commands: 1, ...more });
+
+const log = (name: string, nodes: readonly LogNodeBounds[], more: Partial<LogBounds> = {}) =>
+  new LogWorld({
+    name,
+    voters: ['n1', 'n2', 'n3'],
+    nodes,
+    crashes: 0,
+    network: 'any',
+    rejects: false,
+    words: 30,
+    ...more,
+  });
+
+/** ρ = 20 %, steps of a quarter of the lease: at this ρ the deadline and the wait fall on the same step, with nothing to spare. */
+const lease = (name: string, candidates: readonly CandidateBounds[], more: Partial<LeaseBounds> = {}) =>
+  new LeaseWorld({
+    name,
+    candidates,
+    elections: ['group'],
+    drift: { maxDriftPpm: 200_000, guardDivisor: 100 },
+    tickMs: 25,
+    log: 4,
+    ...more,
+  });
+
+const slow = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
+  name: 'a',
+  rate: 0.8,
+  asks: 1,
+  renewals: 0,
+  ...more,
+});
+
+const fast = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
+  name: 'b',
+  rate: 1.2,
+  asks: 1,
+  renewals: 0,
+  ...more,
+});
+
+const formation = (name: string, more: Partial<FormationBounds> = {}) =>
+  new FormationWorld({ name, voters: ['n1', 'n2', 'n3'], wipes: 0, askings: 1, ...more });
+
+/** n1 leads by its own promise and that of n2. */
+const n1Leads = [/^n1 wants to lead/, /^n1 hears prepare/, /^n2 hears prepare/, /^n1 hears promise/];
+
+/** a is master, and b knows. */
+const aHolds = [/^a asks for/, /^a-1.* is chosen/, /^a learns/, /^b learns/];
+
+const small = (name: string, bounds: string, model: () => Model): World => ({ name, bounds, isSmall: true, model });
+const full = (name: string, bounds: string, model: () => Model): World => ({ name, bounds, isSmall: false, model });
+
+/** Every world that is explored; what they leave out is in the README. */
+export const worlds: readonly World[] = [
+  small('duel', 'two proposers, a ballot each, three acceptors', () =>
+    log('duel', [leader('n1'), leader('n2'), node('n3')]),
+  ),
+  small('twice', 'one proposer, two ballots, two commands', () =>
+    log('twice', [leader('n1', { ballots: 2, commands: 2 }), node('n2'), node('n3')]),
+  ),
+  small('acceptor crashes', 'the duel, and one crash of an acceptor at any line', () =>
+    log('acceptor crashes', [leader('n1'), leader('n2'), node('n3', { crashes: true })], { crashes: 1 }),
+  ),
+  full('anybody crashes', 'the duel, and one crash of any node at any line', () =>
+    log(
+      'anybody crashes',
+      [leader('n1', { crashes: true }), leader('n2', { crashes: true }), node('n3', { crashes: true })],
+      { crashes: 1 },
+    ),
+  ),
+  full('rejects', 'the duel, with Reject', () =>
+    log('rejects', [leader('n1'), leader('n2'), node('n3')], { rejects: true }),
+  ),
+  full('learners', 'the duel, and proposers that hear what is chosen', () =>
+    log('learners', [leader('n1', { learns: true }), leader('n2', { learns: true }), node('n3')]),
+  ),
+  full('three ballots', 'n1 leads and its own vote is cast; then a ballot of n2, and another of n1', () =>
+    after(log('three ballots', [leader('n1', { ballots: 2 }), leader('n2'), node('n3')]), [
+      ...n1Leads,
+      /^n1 hears accept/,
+      /^n2 wants to lead/,
+    ]),
+  ),
+  full('trim', 'a leader that makes a checkpoint and trims, and a node that heard of nothing and leads', () =>
+    log('trim', [leader('n1', { checkpoints: 1 }), node('n2'), leader('n3')]),
+  ),
+  full('wiped voter', 'a value is chosen; then one folder is emptied, and another node leads', () =>
+    after(log('wiped voter', [leader('n1'), leader('n2'), node('n3')], { wipes: 1 }), [
+      ...n1Leads,
+      /^n1 hears accept/,
+      /^n2 hears accept/,
+      /^n1 hears accepted/,
+    ]),
+  ),
+  small('takeover', 'a candidate as slow as ρ allows that renews, and one as fast', () =>
+    lease('takeover', [slow({ renewals: 1 }), fast()]),
+  ),
+  small('restarts', 'the same, and a restart of each', () =>
+    lease('restarts', [slow({ renewals: 1, restarts: 1 }), fast({ restarts: 1 })], { log: 3 }),
+  ),
+  full('renewals', 'two renewals, each of which may be chosen at any time or never', () =>
+    lease('renewals', [slow({ renewals: 2 }), fast()]),
+  ),
+  full('both renew', 'a takeover, after which the other renews too', () =>
+    lease('both renew', [slow({ renewals: 1 }), fast({ renewals: 1 })]),
+  ),
+  full('seen on the way', 'commands that are seen before they are chosen, or though they never are', () =>
+    lease('seen on the way', [slow({ renewals: 1 }), fast()], { sees: true, log: 3 }),
+  ),
+  full('chosen twice', 'commands that are chosen a second time', () =>
+    lease('chosen twice', [slow({ renewals: 1 }), fast()], { repeats: 1 }),
+  ),
+  full('lengths', 'a renewal that makes the lease shorter', () =>
+    after(lease('lengths', [slow({ renewals: 1, leasesMs: [200, 100] }), fast()], { log: 3 }), aHolds),
+  ),
+  full('resigns', 'a holder that renews, resigns and asks again', () =>
+    after(lease('resigns', [slow({ asks: 2, renewals: 1, resigns: 1 }), fast()]), aHolds),
+  ),
+  full('transfer', 'a mastership that is handed to a session opened for it', () =>
+    lease('transfer', [slow({ opens: 1, asks: 0, sharesSession: true }), fast({ asks: 2, transfers: 1 })]),
+  ),
+  full('two elections', 'two masterships on one session', () =>
+    lease('two elections', [slow({ asks: 2, sharesSession: true }), fast()], { elections: ['one', 'two'], log: 3 }),
+  ),
+  full('hearer', 'a holder outside the log, that hears of sessions before it hears of records', () =>
+    lease('hearer', [slow({ renewals: 1, isHearer: true }), fast()]),
+  ),
+  small('formation', 'three stores, one of which is emptied at any moment', () => formation('formation', { wipes: 1 })),
+  small('bootstrap', 'two nodes that are given different names of the stores', () =>
+    formation('bootstrap', {
+      askings: 2,
+      named: {
+        n1: { n1: 'n1-s', n2: 'n2-s', n3: 'n3-s' },
+        n2: { n1: 'n1-s', n2: 'n2-s', n3: 'n3-s2' },
+      },
+    }),
+  ),
+];
