@@ -158,9 +158,10 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
       noteNews: assign(({ context: c, event }) => {
         if (event.type !== 'applied') return {};
         for (const { setBy } of event.news.sessions) c.sights.note(setBy, now(c));
-        return rules.noteOpened(c, event.news);
+        return c.opens.length === 0 ? {} : rules.noteOpened(c, event.news);
       }),
       endStrays: enqueueActions(({ context: c, enqueue }) => {
+        if (c.opens.length === 0) return;
         const endings = new Map(c.endings);
         for (const session of rules.strays(c)) {
           const id = nextId(c);
@@ -170,6 +171,7 @@ export const leaseMachine = (rules: LeaseRules = leaseRules) =>
         if (endings.size > c.endings.size) enqueue.assign({ endings });
       }),
       forgetEnded: enqueueActions(({ context: c, enqueue }) => {
+        if (c.endings.size + c.expiries.size === 0) return;
         const { view } = c.input;
         const endings = without(c.endings, (_, session) => !view.session(session));
         const expiries = without(c.expiries, ({ version }, session) => view.session(session)?.version !== version);
