@@ -1,7 +1,9 @@
 // `npm run sim`: lets whole groups fail in every way, under one seed each, and says what broke.
 import { type Found, search } from '@synod/simulator';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { lookFor } from './control.ts';
 import { drain } from './drain.ts';
+import { explore } from './explore.ts';
 import { coverageInWords, failureInWords, figuresOf, progressLine } from './report.ts';
 
 interface Options {
@@ -11,6 +13,9 @@ interface Options {
   readonly minutes?: number;
   readonly json?: true;
   readonly coverage: boolean;
+  readonly explore?: true;
+  readonly bounds: 'small' | 'full';
+  readonly control?: string;
 }
 
 const whole = (text: string): number => {
@@ -28,10 +33,16 @@ await new Command('sim')
   .option('--minutes <m>', 'go on for so long, whatever --seeds says', Number)
   .option('--json', 'the figures as one JSON line on stdout, the last one')
   .option('--no-coverage', 'without the table of faults and states')
+  .option('--explore', 'instead: every interleaving of small worlds')
+  .addOption(new Option('--bounds <bounds>', 'of --explore').choices(['small', 'full']).default('small'))
+  .option('--control <name>', 'instead: look for a rule that is broken on purpose; "all" for each in turn')
   .action(simulate)
   .parseAsync();
 
 async function simulate(options: Options): Promise<void> {
+  const isJson = options.json ?? false;
+  if (options.explore) return exit(explore(options.bounds, isJson));
+  if (options.control !== undefined) return exit(await lookFor(options.control, options.seed, isJson));
   const { seed = 1, nodes, minutes, json } = options;
   const seeds =
     minutes === undefined ? (options.seeds ?? (options.seed === undefined ? 1000 : 1)) : Number.POSITIVE_INFINITY;
@@ -70,6 +81,10 @@ async function simulate(options: Options): Promise<void> {
   if (json) console.log(JSON.stringify(figures));
   process.exitCode = found.failures.length > 0 ? 1 : isStopped ? 130 : 0;
 }
+
+const exit = (isWell: boolean): void => {
+  process.exitCode = isWell ? 0 : 1;
+};
 
 /** A line on a terminal that is written over; elsewhere one now and then. */
 function progress(line: (found: Found) => string): (found: Found) => void {

@@ -1,3 +1,9 @@
+export type { Control, Engine } from './controls/control.ts';
+export { FIND_WITHIN_MS, type Finding, find } from './controls/find.ts';
+export { controls } from './controls/index.ts';
+export { type Exploration, explore, type Model } from './explorer/explore.ts';
+export { type Explored, type ExplorerOptions, runExplorer } from './explorer/run-explorer.ts';
+export { type Bounds, worlds } from './explorer/worlds.ts';
 export { FAULT_KINDS, type Fault, type FaultKind, faultInWords } from './faults/fault.ts';
 export type { Life, Rules } from './group/life.ts';
 export { realRules, type SimGroup, xstateRules } from './group/sim-group.ts';
