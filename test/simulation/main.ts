@@ -1,5 +1,17 @@
 // `npm run sim`: lets whole groups fail in every way, under one seed each, and says what broke.
-import { type Found, search } from '@synod/simulator';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import {
+  type Found,
+  picture,
+  planOf,
+  Recorder,
+  run,
+  search,
+  statesOf,
+  transcript,
+  type Window,
+} from '@synod/simulator';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { lookFor } from './control.ts';
 import { drain } from './drain.ts';
@@ -7,6 +19,8 @@ import { explore } from './explore.ts';
 import { coverageInWords, failureInWords, figuresOf, progressLine } from './report.ts';
 
 interface Options {
+  readonly trace?: string | true;
+  readonly window?: Partial<Window>;
   readonly seeds?: number;
   readonly seed?: number;
   readonly nodes?: number;
@@ -24,6 +38,12 @@ const whole = (text: string): number => {
   return value;
 };
 
+function windowOf(text: string): Window {
+  const [from, until] = text.split('-').map(Number);
+  if (from === undefined || until === undefined || !(from < until)) throw new InvalidArgumentError('as 1200-2500');
+  return { fromMs: from, untilMs: until };
+}
+
 await new Command('sim')
   .description('Simulates whole groups under faults: first safety, then a healed majority must have a master.')
   .usage('[options]')
@@ -31,6 +51,8 @@ await new Command('sim')
   .option('--seed <s>', 'the first seed (default: 1)', whole)
   .option('--nodes <n>', 'members of each group (default: drawn, 1, 3 or 5)', whole)
   .option('--minutes <m>', 'go on for so long, whatever --seeds says', Number)
+  .option('--trace [folder]', 'write the run of --seed as text and as a drawing (default folder: the present one)')
+  .option('--window <from-until>', 'of --trace: only this part, ms, as 1200-2500', windowOf)
   .option('--json', 'the figures as one JSON line on stdout, the last one')
   .option('--no-coverage', 'without the table of faults and states')
   .option('--explore', 'instead: every interleaving of small worlds')
@@ -43,6 +65,7 @@ async function simulate(options: Options): Promise<void> {
   const isJson = options.json ?? false;
   if (options.explore) return exit(explore(options.bounds, isJson));
   if (options.control !== undefined) return exit(await lookFor(options.control, options.seed, isJson));
+  if (options.trace !== undefined) return trace(options);
   const { seed = 1, nodes, minutes, json } = options;
   const seeds =
     minutes === undefined ? (options.seeds ?? (options.seed === undefined ? 1000 : 1)) : Number.POSITIVE_INFINITY;
@@ -82,9 +105,25 @@ async function simulate(options: Options): Promise<void> {
   process.exitCode = found.failures.length > 0 ? 1 : isStopped ? 130 : 0;
 }
 
-const exit = (isWell: boolean): void => {
+function exit(isWell: boolean): void {
   process.exitCode = isWell ? 0 : 1;
-};
+}
+
+/** Runs one seed and writes what happened. */
+async function trace({ seed = 1, nodes, trace: folder, window = {} }: Options): Promise<void> {
+  const plan = planOf(seed, nodes === undefined ? {} : { nodes });
+  const recorder = new Recorder((life) => statesOf(life).join(', '));
+  const outcome = await run(plan, { drain, watcher: recorder, onGroup: (group) => recorder.attach(group) });
+  const base = join(folder === true || folder === undefined ? '.' : folder, `sim-${seed}`);
+  writeFileSync(`${base}.txt`, transcript(plan, recorder, outcome, window));
+  writeFileSync(`${base}.svg`, picture(plan, recorder, window));
+  const { violation } = outcome;
+  console.error(
+    violation ? `seed ${seed}: ${violation.invariant}: ${violation.what}` : `seed ${seed}: nothing is broken`,
+  );
+  console.log(`${base}.txt\n${base}.svg`);
+  process.exitCode = violation ? 1 : 0;
+}
 
 /** A line on a terminal that is written over; elsewhere one now and then. */
 function progress(line: (found: Found) => string): (found: Found) => void {

@@ -1,5 +1,5 @@
 import type { NodeId } from '@synod/protocol';
-import type { Fault } from '../faults/fault.ts';
+import { type Fault, faultInWords } from '../faults/fault.ts';
 import { cutOff, type Heal, inject } from '../faults/inject.ts';
 import type { Life, Rules } from '../group/life.ts';
 import { SimGroup } from '../group/sim-group.ts';
@@ -16,6 +16,13 @@ import { masterWithinMs } from './bound.ts';
 import { Coverage } from './coverage.ts';
 import type { Plan } from './plan.ts';
 
+/** What can be seen of a run besides its group. */
+export interface RunWatcher extends GroupWatcher {
+  /** A fault began, ended, or found nothing to happen to. */
+  faulted?(fault: Fault, phase: 'begins' | 'ends' | 'void', words: string): void;
+  healed?(nodes: readonly NodeId[]): void;
+}
+
 export interface RunOptions {
   readonly drain: Drain;
   readonly rules?: Rules;
@@ -23,10 +30,7 @@ export interface RunOptions {
   readonly codec?: SeeingCodec;
   readonly coverage?: Coverage;
   /** Sees everything too: a recorder. */
-  readonly watcher?: GroupWatcher & {
-    faulted?(fault: Fault, phase: 'begins' | 'ends' | 'void'): void;
-    healed?(nodes: readonly NodeId[]): void;
-  };
+  readonly watcher?: RunWatcher;
   /** Called with the group before anything happens in it. */
   readonly onGroup?: (group: SimGroup) => void;
 }
@@ -195,7 +199,7 @@ class Run {
       outcast: (storeId, believedFrom) => void this.#outcasts.set(storeId, believedFrom),
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
-    this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void');
+    this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void', faultInWords(fault));
     if (!heal || !('forMs' in fault)) return;
     this.#active.set(fault, heal);
     this.#group.world.plan(this.#group.world.nowMs + fault.forMs, () => this.#heal(fault));
@@ -206,7 +210,7 @@ class Run {
     if (!heal) return;
     this.#active.delete(fault);
     heal();
-    this.#options.watcher?.faulted?.(fault, 'ends');
+    this.#options.watcher?.faulted?.(fault, 'ends', faultInWords(fault));
   }
 
   #down(node: NodeId, forMs: number): void {
@@ -253,7 +257,7 @@ class Run {
     for (const node of this.#leftOut) this.#leaveOut(node);
     for (const node of healed) this.#start(node);
     this.#options.watcher?.healed?.([...healed]);
-    if (healed.size < majority || !this.#canForm()) return null;
+    if (healed.size < majority || !this.#canForm(healed)) return null;
     const healedMs = world.nowMs;
     const boundMs = masterWithinMs(this.#plan);
     const isMaster = await world.run(healedMs + boundMs, () => this.#master() !== null);
@@ -299,11 +303,10 @@ class Run {
     );
   }
 
-  /** A group that was not formed when a store was lost waits for its operator (I5). */
-  #canForm(): boolean {
-    if (this.#plan.isFormed) return true;
-    const isFormed = this.#group.names.some((node) => this.#group.hasRecord(node, 'formed'));
-    return isFormed || (this.#outcasts.size === 0 && this.#leftOut.size === 0);
+  /** One that is formed tells the others; where none is, each must hear from every voter, wiped ones never (I5). */
+  #canForm(healed: ReadonlySet<NodeId>): boolean {
+    if ([...healed].some((node) => this.#group.hasRecord(node, 'formed'))) return true;
+    return this.#outcasts.size === 0 && this.#leftOut.size === 0;
   }
 
   #leaveOut(node: NodeId): void {

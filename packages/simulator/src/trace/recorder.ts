@@ -1,0 +1,190 @@
+import type { Applied } from '@synod/mastership';
+import type { Message, NodeId } from '@synod/protocol';
+import type { Fault } from '../faults/fault.ts';
+import type { Life } from '../group/life.ts';
+import type { SimGroup } from '../group/sim-group.ts';
+import type { RunWatcher } from '../run/run.ts';
+
+/** A line of a transcript: something that happened to one node, or to the world. */
+export interface Entry {
+  readonly atMs: number;
+  /** `null` for the world. */
+  readonly node: NodeId | null;
+  readonly text: string;
+}
+
+/** A message on its way from one node to another; `arrivedMs` is `null` for one that was lost or never came. */
+export interface Sent {
+  readonly from: NodeId;
+  readonly to: NodeId;
+  readonly type: Message['type'];
+  readonly sentMs: number;
+  arrivedMs: number | null;
+}
+
+/** Time between two instants; still going on while `untilMs` is `null`. */
+export interface Span {
+  readonly node: NodeId;
+  readonly fromMs: number;
+  untilMs: number | null;
+}
+
+export interface HeldSpan extends Span {
+  readonly life: number;
+  readonly term: number;
+  endedBy: string | null;
+}
+
+export interface FaultSpan {
+  readonly fault: Fault;
+  readonly fromMs: number;
+  untilMs: number | null;
+}
+
+/** Everything of one run that a person might want to see. */
+export class Recorder implements RunWatcher {
+  readonly entries: Entry[] = [];
+  readonly sent: Sent[] = [];
+  readonly lives: (Span & { readonly id: number })[] = [];
+  readonly held: HeldSpan[] = [];
+  readonly faults: FaultSpan[] = [];
+  healedMs: number | null = null;
+  healedNodes: readonly NodeId[] = [];
+  #group: SimGroup | null = null;
+  readonly #stateOf: (life: Life) => string;
+
+  /** @param stateOf - In words, what a node is doing when a fault meets it. */
+  constructor(stateOf: (life: Life) => string = () => '') {
+    this.#stateOf = stateOf;
+  }
+
+  /** To be told of the group before anything happens in it. */
+  attach(group: SimGroup): void {
+    this.#group = group;
+  }
+
+  get names(): readonly NodeId[] {
+    return this.#group?.names ?? [];
+  }
+
+  get endMs(): number {
+    return this.#nowMs;
+  }
+
+  began(life: Life): void {
+    this.lives.push({ node: life.node, id: life.id, fromMs: this.#nowMs, untilMs: null });
+    this.#say(life.node, `starts (process ${life.id})`);
+  }
+
+  ended(life: Life): void {
+    const span = this.lives.find(({ id }) => id === life.id);
+    if (span) span.untilMs = this.#nowMs;
+    for (const held of this.held) {
+      if (held.life !== life.id || held.untilMs !== null) continue;
+      held.untilMs = this.#nowMs;
+      held.endedBy = life.ending;
+    }
+    const why = life.error ? `: ${life.error.message}` : '';
+    this.#say(life.node, `${life.ending === 'killed' ? 'dies' : `ends (${life.ending})`}${why}`);
+  }
+
+  said(life: Life, address: { readonly to: string }, message: Message): void {
+    this.#say(life.node, `> ${address.to === life.node ? 'itself' : address.to}  ${inShort(message)}`);
+  }
+
+  heard(life: Life, from: NodeId, message: Message, sentMs: number): void {
+    this.sent.push({ from, to: life.node, type: message.type, sentMs, arrivedMs: this.#nowMs });
+    this.#say(life.node, `< ${from}  ${inShort(message)}`);
+  }
+
+  dropped(from: NodeId, to: NodeId, message: Message, sentMs: number): void {
+    this.sent.push({ from, to, type: message.type, sentMs, arrivedMs: null });
+    this.#say(null, `${from} > ${to}  ${inShort(message)} is lost`);
+  }
+
+  applied(life: Life, { position, applied, reason, news }: Applied): void {
+    const records = (news?.records ?? []).map(({ master, node, term, cause }) =>
+      master === null ? `nobody is master (${cause})` : `${node} is master with term ${term}`,
+    );
+    const what = applied
+      ? [...records, ...(reason ? [`taking refused: ${reason}`] : [])].join(', ')
+      : `refused: ${reason}`;
+    this.#say(life.node, `applies ${position}${what ? `: ${what}` : ''}`);
+  }
+
+  restored(life: Life, position: number): void {
+    this.#say(life.node, `installs a snapshot of position ${position}`);
+  }
+
+  elected(life: Life, term: number): void {
+    this.held.push({ node: life.node, life: life.id, term, fromMs: this.#nowMs, untilMs: null, endedBy: null });
+    this.#say(life.node, `IS MASTER, term ${term}`);
+  }
+
+  deposed(life: Life, term: number, lostBy: string): void {
+    const held = this.held.findLast((span) => span.life === life.id && span.term === term && span.untilMs === null);
+    if (held) {
+      held.untilMs = this.#nowMs;
+      held.endedBy = lostBy;
+    }
+    this.#say(life.node, `is master no more, term ${term} (${lostBy})`);
+  }
+
+  faulted(fault: Fault, phase: 'begins' | 'ends' | 'void', words: string): void {
+    if (phase === 'begins')
+      this.faults.push({ fault, fromMs: this.#nowMs, untilMs: 'forMs' in fault ? null : this.#nowMs });
+    if (phase === 'ends') {
+      const span = this.faults.find((known) => known.fault === fault);
+      if (span) span.untilMs = this.#nowMs;
+    }
+    const node = 'node' in fault ? fault.node : null;
+    const life = node === null ? null : this.#group?.life(node);
+    const state = life ? this.#stateOf(life) : '';
+    const met = phase === 'begins' && state ? ` (${node} is ${state})` : '';
+    this.#say(null, `FAULT ${phase === 'void' ? 'finds nothing' : phase}: ${words}${met}`);
+  }
+
+  healed(nodes: readonly NodeId[]): void {
+    this.healedMs = this.#nowMs;
+    this.healedNodes = nodes;
+    this.#say(null, `HEALED: ${nodes.join(' ')}`);
+  }
+
+  get #nowMs(): number {
+    return this.#group?.world.nowMs ?? 0;
+  }
+
+  #say(node: NodeId | null, text: string): void {
+    this.entries.push({ atMs: this.#nowMs, node, text });
+  }
+}
+
+/** A message in a few words. */
+export function inShort(message: Message): string {
+  switch (message.type) {
+    case 'prepare':
+      return `prepare ${message.ballot.round}.${message.ballot.nodeId} from slot ${message.fromSlot}`;
+    case 'promise':
+      return `promise ${message.ballot.round}.${message.ballot.nodeId}, ${message.entries.length} accepted`;
+    case 'reject':
+      return `reject ${message.ballot.round}.${message.ballot.nodeId}, promised ${message.promised.round}.${message.promised.nodeId}`;
+    case 'accept':
+    case 'accepted':
+    case 'chosen':
+      return `${message.type} slot ${message.slot} at ${message.ballot.round}.${message.ballot.nodeId}`;
+    case 'trimmed':
+      return `trimmed through slot ${message.trimmedThrough}`;
+    case 'fetch':
+      return `fetch from slot ${message.fromSlot}`;
+    case 'learned':
+      return `learned ${message.entries.map(({ slot }) => slot).join(' ') || 'nothing'}, all through ${message.learnedThrough}`;
+    case 'snapshot':
+      return `snapshot through slot ${message.through}`;
+    case 'news':
+      return `news of position ${message.changes.map(({ position }) => position).join(' ')}`;
+    case 'formation':
+      return `formation: ${message.isFormed ? 'formed' : message.kept ? 'keeps a configuration' : 'keeps nothing'}`;
+    default:
+      return message.type;
+  }
+}
