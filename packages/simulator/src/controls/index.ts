@@ -10,8 +10,8 @@ import { mastershipControls } from './mastership-controls.ts';
  * no seed meets it in seconds: for those there is the explorer.
  */
 const SEEDS: Readonly<Record<string, number>> = {
-  'replies-counted': 70,
-  'promise-forgotten': 21,
+  'replies-counted': 170,
+  'promise-forgotten': 7,
   'no-version-check': 4,
   'expiry-by-term': 18,
   'renewal-does-not-move-the-wait': 14,

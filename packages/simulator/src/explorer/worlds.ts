@@ -106,12 +106,16 @@ export const worlds: readonly World[] = [
   full('learners', 'the duel, and proposers that hear what is chosen', () =>
     log('learners', [leader('n1', { learns: true }), leader('n2', { learns: true }), node('n3')]),
   ),
-  full('three ballots', 'n1 leads and its own vote is cast; then a ballot of n2, and another of n1', () =>
-    after(log('three ballots', [leader('n1', { ballots: 2 }), leader('n2'), node('n3')]), [
-      ...n1Leads,
-      /^n1 hears accept/,
-      /^n2 wants to lead/,
-    ]),
+  full(
+    'three ballots',
+    'n1 leads and its own vote is cast, n2 has promised itself; then on, and another ballot of n1',
+    () =>
+      after(log('three ballots', [leader('n1', { ballots: 2 }), leader('n2'), node('n3')]), [
+        ...n1Leads,
+        /^n1 hears accept/,
+        /^n2 wants to lead/,
+        /^n2 hears prepare .* of n2/,
+      ]),
   ),
   full('trim', 'a leader that makes a checkpoint and trims, and a node that heard of nothing and leads', () =>
     log('trim', [leader('n1', { checkpoints: 1 }), node('n2'), leader('n3')]),
@@ -146,13 +150,19 @@ export const worlds: readonly World[] = [
     after(lease('lengths', [slow({ renewals: 1, leasesMs: [200, 100] }), fast()], { log: 3 }), aHolds),
   ),
   full('resigns', 'a holder that renews, resigns and asks again', () =>
-    after(lease('resigns', [slow({ asks: 2, renewals: 1, resigns: 1 }), fast()]), aHolds),
+    after(lease('resigns', [slow({ asks: 2, renewals: 1, resigns: 1 }), fast()], { log: 3 }), aHolds),
   ),
   full('transfer', 'a mastership that is handed to a session opened for it', () =>
     lease('transfer', [slow({ opens: 1, asks: 0, sharesSession: true }), fast({ asks: 2, transfers: 1 })]),
   ),
-  full('two elections', 'two masterships on one session', () =>
-    lease('two elections', [slow({ asks: 2, sharesSession: true }), fast()], { elections: ['one', 'two'], log: 3 }),
+  full('two elections', 'a holder of one election that takes another with the same session, and renews it', () =>
+    after(
+      lease('two elections', [slow({ asks: 2, renewals: 1, sharesSession: true }), fast()], {
+        elections: ['one', 'two'],
+        log: 3,
+      }),
+      aHolds,
+    ),
   ),
   full('hearer', 'a holder outside the log, that hears of sessions before it hears of records', () =>
     lease('hearer', [slow({ renewals: 1, isHearer: true }), fast()]),
