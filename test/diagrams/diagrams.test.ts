@@ -3,11 +3,18 @@ import { createMachine } from 'xstate';
 import { diagrams } from './machines.ts';
 import { toMermaid } from './mermaid.ts';
 import { compare, withDiagram } from './readme.ts';
+import { drawnTakeover, takeover } from './takeover.ts';
 
 describe.each(diagrams)('the diagram of $name in $readme', (diagram) => {
   it('is what the machine is: npm run diagrams', () => {
     const { found, wanted } = compare(diagram);
     expect(found).toBe(wanted);
+  });
+});
+
+describe('the picture of a takeover', () => {
+  it('is what happens: npm run diagrams', async () => {
+    expect(drawnTakeover()).toBe(await takeover());
   });
 });
 

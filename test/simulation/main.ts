@@ -116,7 +116,9 @@ async function trace({ seed = 1, nodes, trace: folder, window = {} }: Options): 
   const outcome = await run(plan, { drain, watcher: recorder, onGroup: (group) => recorder.attach(group) });
   const base = join(folder === true || folder === undefined ? '.' : folder, `sim-${seed}`);
   writeFileSync(`${base}.txt`, transcript(plan, recorder, outcome, window));
-  writeFileSync(`${base}.svg`, picture(plan, recorder, window));
+  const { leaseMs, settings } = plan;
+  const title = `seed ${seed}: ${settings.nodes.length} members, lease ${leaseMs} ms`;
+  writeFileSync(`${base}.svg`, picture(recorder, { title, leaseMs, ...window }));
   const { violation } = outcome;
   console.error(
     violation ? `seed ${seed}: ${violation.invariant}: ${violation.what}` : `seed ${seed}: nothing is broken`,

@@ -120,7 +120,7 @@ export class Life {
 
   /** What it answers, or would answer if it could be asked at this instant (T5). */
   isMaster(): boolean {
-    return this.#group?.election().isMaster() ?? false;
+    return this.process.observe(() => this.#group?.election().isMaster() ?? false);
   }
 
   /** Begins, in a step of the process. `onReady` is what the service does with the group once it has joined. */

@@ -171,6 +171,12 @@ export class SimGroup {
     return this.#live(machine, settings);
   }
 
+  /** A machine for somebody who is no member. */
+  guestMachine(node: NodeId): Machine {
+    const settings: NodeSettings = { node, leaseMs: 0, priority: 0, rate: 1, bootStepMs: null, timers: PUNCTUAL };
+    return this.#machine(settings, chanceOf(this.settings.seed, `guest ${node}`), node);
+  }
+
   crash(node: NodeId): void {
     this.#place(node).life?.kill();
   }

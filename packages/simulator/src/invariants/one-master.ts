@@ -6,17 +6,19 @@ import type { Invariant } from './invariant.ts';
  * what it would say if it ran on at this instant. One that is held up in the middle of a step cannot be asked anything.
  *
  * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
- * instant says so then. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose lease machine holds a mastership, because `isMaster()` is false
- * for all others whatever its clocks say; asking more would only read clocks more often than a real process does.
+ * instant says so then. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose
+ * lease machine holds a mastership, because `isMaster()` is false for all others whatever its clocks say; asking more would
+ * only read clocks more often than a real process does.
  */
 export const oneMaster: Invariant = {
   name: 'at most one master',
   source: 'S2, protocol.md section 1; T5, section 4',
-  watch: ({ group, isWithinDrift }, fail) => {
+  watch: (observed, fail) => {
+    const { group } = observed;
     const { world } = group;
     return {
       stepped: () => {
-        if (!isWithinDrift) return;
+        if (!observed.isWithinDrift) return;
         let holders = 0;
         for (const life of group.lives) if (life.mayHold) holders++;
         if (holders < 2) return;
@@ -28,5 +30,6 @@ export const oneMaster: Invariant = {
   },
 };
 
-const canBeAsked = ({ process, machine }: Life, nowMs: number): boolean =>
+/** At this instant, of whoever lives. */
+export const canBeAsked = ({ process, machine }: Life, nowMs: number): boolean =>
   process.busyUntilMs <= nowMs && !machine.clock.isAsleep;

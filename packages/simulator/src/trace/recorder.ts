@@ -2,7 +2,7 @@ import type { Applied } from '@synod/mastership';
 import type { Message, NodeId } from '@synod/protocol';
 import type { Fault } from '../faults/fault.ts';
 import type { Life } from '../group/life.ts';
-import type { SimGroup } from '../group/sim-group.ts';
+import { canBeAsked } from '../invariants/one-master.ts';
 import type { RunWatcher } from '../run/run.ts';
 
 /** A line of a transcript: something that happened to one node, or to the world. */
@@ -30,15 +30,26 @@ export interface Span {
 }
 
 export interface HeldSpan extends Span {
-  readonly life: number;
+  readonly life: Life;
+  /** When it was over for good, by its own clocks: its holder may hear of that later (T5). */
+  overMs: number | null;
   readonly term: number;
   endedBy: string | null;
 }
 
 export interface FaultSpan {
-  readonly fault: Fault;
+  readonly words: string;
+  /** Whom it happens to; nobody: the network, or everybody. */
+  readonly nodes: readonly NodeId[];
   readonly fromMs: number;
   untilMs: number | null;
+}
+
+/** As much of a group as a recorder looks at. */
+export interface Recorded {
+  readonly names: readonly NodeId[];
+  readonly world: { readonly nowMs: number };
+  life(node: NodeId): Life | null;
 }
 
 /** Everything of one run that a person might want to see. */
@@ -50,7 +61,8 @@ export class Recorder implements RunWatcher {
   readonly faults: FaultSpan[] = [];
   healedMs: number | null = null;
   healedNodes: readonly NodeId[] = [];
-  #group: SimGroup | null = null;
+  #group: Recorded | null = null;
+  readonly #spans = new Map<Fault, FaultSpan>();
   readonly #stateOf: (life: Life) => string;
 
   /** @param stateOf - In words, what a node is doing when a fault meets it. */
@@ -59,7 +71,7 @@ export class Recorder implements RunWatcher {
   }
 
   /** To be told of the group before anything happens in it. */
-  attach(group: SimGroup): void {
+  attach(group: Recorded): void {
     this.#group = group;
   }
 
@@ -80,7 +92,7 @@ export class Recorder implements RunWatcher {
     const span = this.lives.find(({ id }) => id === life.id);
     if (span) span.untilMs = this.#nowMs;
     for (const held of this.held) {
-      if (held.life !== life.id || held.untilMs !== null) continue;
+      if (held.life !== life || held.untilMs !== null) continue;
       held.untilMs = this.#nowMs;
       held.endedBy = life.ending;
     }
@@ -117,12 +129,15 @@ export class Recorder implements RunWatcher {
   }
 
   elected(life: Life, term: number): void {
-    this.held.push({ node: life.node, life: life.id, term, fromMs: this.#nowMs, untilMs: null, endedBy: null });
+    // Who cannot be asked, asleep as it is, is none either, if all is well.
+    for (const held of this.held) if (held.untilMs === null) held.overMs ??= this.#nowMs;
+    const span = { node: life.node, life, term, fromMs: this.#nowMs };
+    this.held.push({ ...span, overMs: null, untilMs: null, endedBy: null });
     this.#say(life.node, `IS MASTER, term ${term}`);
   }
 
   deposed(life: Life, term: number, lostBy: string): void {
-    const held = this.held.findLast((span) => span.life === life.id && span.term === term && span.untilMs === null);
+    const held = this.held.findLast((span) => span.life === life && span.term === term && span.untilMs === null);
     if (held) {
       held.untilMs = this.#nowMs;
       held.endedBy = lostBy;
@@ -130,18 +145,36 @@ export class Recorder implements RunWatcher {
     this.#say(life.node, `is master no more, term ${term} (${lostBy})`);
   }
 
+  renewed(life: Life, term: number): void {
+    this.#say(life.node, `has renewed, term ${term}`);
+  }
+
   faulted(fault: Fault, phase: 'begins' | 'ends' | 'void', words: string): void {
-    if (phase === 'begins')
-      this.faults.push({ fault, fromMs: this.#nowMs, untilMs: 'forMs' in fault ? null : this.#nowMs });
-    if (phase === 'ends') {
-      const span = this.faults.find((known) => known.fault === fault);
-      if (span) span.untilMs = this.#nowMs;
-    }
-    const node = 'node' in fault ? fault.node : null;
-    const life = node === null ? null : this.#group?.life(node);
-    const state = life ? this.#stateOf(life) : '';
-    const met = phase === 'begins' && state ? ` (${node} is ${state})` : '';
-    this.#say(null, `FAULT ${phase === 'void' ? 'finds nothing' : phase}: ${words}${met}`);
+    if (phase === 'void') return this.#say(null, `FAULT finds nothing: ${words}`);
+    const span = this.#spans.get(fault);
+    if (phase === 'ends' && span) return this.endFault(span);
+    const begun = this.beginFault(words, nodesOf(fault));
+    this.#spans.set(fault, begun);
+    if (!('forMs' in fault)) begun.untilMs = this.#nowMs;
+  }
+
+  /** Something is done to these nodes, or to the network. */
+  beginFault(words: string, nodes: readonly NodeId[]): FaultSpan {
+    const span: FaultSpan = { words, nodes, fromMs: this.#nowMs, untilMs: null };
+    this.faults.push(span);
+    const met = nodes.flatMap((node) => {
+      const life = this.#group?.life(node);
+      const state = life ? this.#stateOf(life) : '';
+      return state ? [`${node} is ${state}`] : [];
+    });
+    this.#say(null, `FAULT begins: ${words}${met.length > 0 ? ` (${met.join('; ')})` : ''}`);
+    return span;
+  }
+
+  endFault(span: FaultSpan): void {
+    if (span.untilMs !== null) return;
+    span.untilMs = this.#nowMs;
+    this.#say(null, `FAULT ends: ${span.words}`);
   }
 
   healed(nodes: readonly NodeId[]): void {
@@ -155,8 +188,19 @@ export class Recorder implements RunWatcher {
   }
 
   #say(node: NodeId | null, text: string): void {
+    for (const held of this.held) {
+      if (held.untilMs !== null || held.overMs !== null || !canBeAsked(held.life, this.#nowMs)) continue;
+      if (!held.life.isMaster()) held.overMs = this.#nowMs;
+    }
     this.entries.push({ atMs: this.#nowMs, node, text });
   }
+}
+
+function nodesOf(fault: Fault): readonly NodeId[] {
+  if ('node' in fault) return [fault.node];
+  if ('sides' in fault) return fault.sides[0] ?? [];
+  if ('from' in fault) return [fault.from, fault.to].filter((end) => end !== '*');
+  return [];
 }
 
 /** A message in a few words. */

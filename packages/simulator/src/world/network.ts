@@ -68,6 +68,9 @@ export interface Captured {
 
 export type MessageFate = 'delivered' | 'lost';
 
+/** Looks at a message before its way begins. @returns true when it keeps it: `pass` lets it go on, now or later. */
+export type Sieve = (from: NodeId, to: NodeId, payload: Uint8Array, pass: () => void) => boolean;
+
 /** Hears what happens on the network; every part may be left out. */
 export interface NetworkWatcher {
   said?(process: Process, address: Address, payload: Uint8Array): void;
@@ -104,6 +107,8 @@ export class Network {
   readonly #offline = new Set<NodeId>();
   readonly #captured: Captured[] = [];
   watcher: NetworkWatcher;
+  /** Is set while somebody picks out single messages. */
+  sieve: Sieve | null = null;
   /** Is set while faults want messages to replay. */
   isCapturing = false;
   delivered = 0;
@@ -224,6 +229,14 @@ export class Network {
   }
 
   #carry(from: NodeId, listening: Listening, payload: Uint8Array, atMs: number): void {
+    if (this.sieve) {
+      const pass = (): void => this.#pass(from, listening, payload, Math.max(atMs, this.world.nowMs));
+      if (this.sieve(from, listening.bus.node, payload, pass)) return;
+    }
+    this.#pass(from, listening, payload, atMs);
+  }
+
+  #pass(from: NodeId, listening: Listening, payload: Uint8Array, atMs: number): void {
     const { node, process } = listening.bus;
     const link = this.link(from, node);
     const { minMs, maxMs, loss, repeat, reorder, late, lateMs } = link.manners.now;
