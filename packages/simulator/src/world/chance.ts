@@ -1,5 +1,7 @@
 import type { Random } from '@synod/protocol';
-import { seededRandom } from '@synod/protocol/testing';
+import { uniformFloat64 } from 'pure-rand/distribution/uniformFloat64';
+import { uniformInt } from 'pure-rand/distribution/uniformInt';
+import { xoroshiro128plus } from 'pure-rand/generator/xoroshiro128plus';
 
 /** Chance of one purpose, with the drawings a world needs. The same seed and purpose give the same drawings. */
 export interface Chance extends Random {
@@ -20,12 +22,12 @@ export interface Chance extends Random {
  * @param purpose - Streams of different purposes are independent: taking a fault away leaves the chance of everything else.
  */
 export function chanceOf(seed: number, purpose: string): Chance {
-  const random = seededRandom(mixed(seed, purpose));
-  const next = () => random.next();
+  const generator = xoroshiro128plus(mixed(seed, purpose));
+  const next = () => uniformFloat64(generator);
   const whole = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   return {
     next,
-    id: () => random.id(),
+    id: () => Array.from({ length: 4 }, () => uniformInt(generator, 36 ** 4, 36 ** 5 - 1).toString(36)).join(''),
     between: (low, high) => low + (high - low) * next(),
     whole,
     happens: (probability) => probability > 0 && next() < probability,

@@ -1,5 +1,4 @@
 import type { NodeId } from '@synod/protocol';
-import { settle } from '@synod/protocol/testing';
 import type { Election, Group, LoggerLike, NodePorts } from '@synod/runtime';
 import { cutOff, type Heal } from '../faults/inject.ts';
 import type { Life, Rules } from '../group/life.ts';
@@ -78,7 +77,7 @@ export class TestGroup {
     this.#service = options.service ?? campaign;
     const watcher: GroupWatcher = {};
     this.#group = new SimGroup({
-      drain: options.drain ?? ((then) => void settle().then(then)),
+      drain: options.drain ?? ((then) => void setImmediate(then)),
       settings: {
         seed,
         maxDriftPpm: MAX_DRIFT_PPM,
