@@ -1,16 +1,15 @@
-import type { NatsConnection } from '@nats-io/transport-node';
 import { type NatsServer, startNatsServer } from '@synod/cli/internal';
 import { askWhois, natsBus, permissionsOf, respondWhois } from '@synod/nats';
 import { type Address, type Bus, PermissionError } from '@synod/protocol';
 import { busContract, seededRandom } from '@synod/protocol/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { bytes, cleanups, connectTo, text, until } from './support.ts';
+import { bytes, type ConnectOptions, cleanups, clients, type TestConnection, text, until } from './support.ts';
 import { type TcpLink, tcpLink } from './tcp-link.ts';
 
 const acceptor = (to: string): Address => ({ role: 'acceptor', to });
 const whois: Address = { role: 'whois', to: 'all' };
 
-describe('natsBus', () => {
+describe.each(clients)('natsBus over %s', (client, connectTo) => {
   let server: NatsServer;
   beforeAll(async () => {
     server = await startNatsServer();
@@ -20,7 +19,7 @@ describe('natsBus', () => {
   const after = cleanups();
   afterEach(after.run);
 
-  async function open(url: string, node: string, options: Parameters<typeof connectTo>[1] = {}, group = 'orders') {
+  async function open(url: string, node: string, options: ConnectOptions = {}, group = 'orders') {
     const connection = await connectTo(url, options);
     after.add(() => connection.close());
     const errors: Error[] = [];
@@ -28,10 +27,10 @@ describe('natsBus', () => {
     return { connection, bus, errors };
   }
 
-  busContract('natsBus over @nats-io/transport-node', () => {
+  busContract(`natsBus over ${client}`, () => {
     const errors: unknown[] = [];
-    const nodes = new Map<string, { link: TcpLink; connection: NatsConnection; bus: Bus }>();
-    const of = (node: string) => nodes.get(node) as { link: TcpLink; connection: NatsConnection; bus: Bus };
+    const nodes = new Map<string, { link: TcpLink; connection: TestConnection; bus: Bus }>();
+    const of = (node: string) => nodes.get(node) as { link: TcpLink; connection: TestConnection; bus: Bus };
     return {
       errors,
       bus: async (node, group = 'test') => {

@@ -39,11 +39,13 @@ export function blocksOf(readme: string, text: string): Block[] {
 
 export const root = join(import.meta.dirname, '../..');
 
-/** Of the top and of each package that has a README. */
+/** Of the README at the top, and of every README and guide of a package. */
 export function readmeBlocks(): Block[] {
   const packages = readdirSync(join(root, 'packages')).map((name) => `packages/${name}`);
   return ['', ...packages].flatMap((folder) => {
-    const names = readdirSync(join(root, folder)).filter((name) => name === 'README.md');
+    const names = readdirSync(join(root, folder)).filter((name) =>
+      folder === '' ? name === 'README.md' : name.endsWith('.md'),
+    );
     return names.flatMap((name) => {
       const readme = join(folder, name);
       return blocksOf(readme, readFileSync(join(root, readme), 'utf8'));

@@ -104,7 +104,7 @@ async function digestOf(folders: readonly string[], more: readonly string[]): Pr
   hash.update(await readFile(join(root, 'pnpm-workspace.yaml')));
   for (const folder of [...folders].sort()) {
     const files: string[] = [];
-    for await (const file of glob(['package.json', 'README.md', 'LICENSE', 'dist/**/*.*'], { cwd: folder }))
+    for await (const file of glob(['package.json', '*.md', 'LICENSE', 'dist/**/*.*'], { cwd: folder }))
       files.push(file);
     for (const file of files.sort()) hash.update(`${folder}/${file}\n`).update(await readFile(join(folder, file)));
   }

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PermissionError, type SynodError, type SynodErrorOptions, TimeoutError } from '@synod/protocol';
 import { type MasterEvent, parseEvent, sourceOf } from './events.ts';
-import { encodeJson, parseJson } from './json.ts';
+import { askJetStream, type JetStreamAnswer, type Lacking } from './jetstream-api.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
 import { EVENT_STREAM, EVENT_STREAM_SUBJECTS, eventStreamApi, parseSubject, patternOf } from './subjects.ts';
 
@@ -57,8 +57,11 @@ export async function ensureEventStream(
 /** No suitable peers; not enough resources; replicas need a cluster. */
 const TOO_FEW_SERVERS: ReadonlySet<number | undefined> = new Set([10005, 10023, 10074]);
 
-const create = (connection: NatsConnectionLike, replicas: number, options: EventStreamOptions): Promise<Answer> =>
-  ask(connection, 'CREATE', { ...config, num_replicas: replicas }, options);
+const create = (
+  connection: NatsConnectionLike,
+  replicas: number,
+  options: EventStreamOptions,
+): Promise<JetStreamAnswer> => ask(connection, 'CREATE', { ...config, num_replicas: replicas }, options);
 
 /**
  * Highest version of any event of the group in the stream: above it terms are new (I5). `null` when the stream holds none,
@@ -120,80 +123,26 @@ async function lastEventOf(
   return event?.source === sourceOf(group, from) ? event : null;
 }
 
-interface Lacking {
-  readonly state: 'not-found' | 'no-jetstream' | 'no-permission' | 'failed' | 'unanswered';
-  readonly detail: string;
-  readonly errorCode?: number | undefined;
-  readonly cause?: unknown;
-}
-type Answer = { readonly state: 'ok'; readonly data: unknown } | Lacking;
-
 /** Asks until there is an answer, a refusal or no more time. */
 async function ask(
   connection: NatsConnectionLike,
   verb: 'INFO' | 'CREATE' | 'MSG.GET',
   body: unknown,
   { timeoutMs = DEFAULT_TIMEOUT_MS, signal }: EventStreamOptions,
-): Promise<Answer> {
+): Promise<JetStreamAnswer> {
   const endsAtMs = performance.now() + timeoutMs;
   for (;;) {
     const leftMs = Math.ceil(endsAtMs - performance.now());
-    const answer = await askOnce(connection, verb, body, Math.max(1, Math.min(ATTEMPT_MS, leftMs)));
+    const answer = await askJetStream(
+      connection,
+      eventStreamApi(verb),
+      body,
+      Math.max(1, Math.min(ATTEMPT_MS, leftMs)),
+    );
     const isLast = answer.state !== 'unanswered' || performance.now() + PAUSE_MS >= endsAtMs;
     if (isLast || signal?.aborted || connection.isClosed()) return answer;
     await delay(PAUSE_MS);
   }
-}
-
-/** JetStream's interface is JSON over requests: spoken plainly, it needs no client of either generation. */
-async function askOnce(
-  connection: NatsConnectionLike,
-  verb: 'INFO' | 'CREATE' | 'MSG.GET',
-  body: unknown,
-  timeoutMs: number,
-): Promise<Answer> {
-  try {
-    const message = await connection.request(eventStreamApi(verb), encodeJson(body), { timeout: timeoutMs });
-    const data = parseJson(message.data) as {
-      error?: { code?: number; err_code?: number; description?: string };
-    } | null;
-    if (data === null || typeof data !== 'object')
-      return { state: 'failed', detail: 'JetStream answered no JSON object' };
-    if (!data.error) return { state: 'ok', data };
-    const { code, err_code: errorCode, description = 'an error' } = data.error;
-    return {
-      state: stateOf(code, errorCode),
-      detail: `JetStream says: ${description} (${errorCode ?? code})`,
-      errorCode,
-    };
-  } catch (error) {
-    return refused(error);
-  }
-}
-
-function stateOf(code: number | undefined, errorCode: number | undefined): Lacking['state'] {
-  if (errorCode === NOT_ENABLED || errorCode === NOT_ENABLED_FOR_ACCOUNT) return 'no-jetstream';
-  if (errorCode === TEMPORARILY_UNAVAILABLE) return 'unanswered';
-  return code === 404 ? 'not-found' : 'failed';
-}
-
-const TEMPORARILY_UNAVAILABLE = 10008;
-const NOT_ENABLED = 10076;
-const NOT_ENABLED_FOR_ACCOUNT = 10039;
-
-/** The clients name the same errors differently, and one wraps them: version 3 by `name`, version 2 by `code`. */
-function refused(error: unknown): Lacking {
-  for (let cause = error; cause instanceof Error; cause = cause.cause) {
-    const { name, code } = cause as Error & { code?: unknown };
-    if (name === 'NoResponders' || code === '503') {
-      return { state: 'no-jetstream', detail: 'No NATS server here has JetStream' };
-    }
-    if (name === 'PermissionViolationError' || code === 'PERMISSIONS_VIOLATION') {
-      return { state: 'no-permission', detail: cause.message, cause: error };
-    }
-  }
-  const detail = error instanceof Error ? error.message || error.name : String(error);
-  return { state: 'unanswered', detail: `JetStream did not answer: ${detail}`, cause: error };
 }
 
 function checked(stream: unknown): EventStreamState {

@@ -21,6 +21,12 @@ export {
   parseEvent,
   type RecordChange,
 } from './events.ts';
+export {
+  FencedPublisher,
+  type FencedPublisherOptions,
+  type FencedPublishOptions,
+  type Published,
+} from './fenced-publisher.ts';
 export { MasterEvents, type MasterWatch, type WatchOptions, watchMasterChanges } from './master-watch.ts';
 export { type NatsBusOptions, natsBus } from './nats-bus.ts';
 export type {

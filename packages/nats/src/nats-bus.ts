@@ -12,12 +12,13 @@ import {
   type Subscription,
 } from '@synod/protocol';
 import { optionsOf } from './connection-advice.ts';
-import type {
-  NatsConnectionLike,
-  NatsMessageLike,
-  NatsPublishOptions,
-  NatsStatusLike,
-  NatsSubscriptionLike,
+import {
+  isLive,
+  type NatsConnectionLike,
+  type NatsMessageLike,
+  type NatsPublishOptions,
+  type NatsStatusLike,
+  type NatsSubscriptionLike,
 } from './nats-connection.ts';
 import {
   isSubjectOfGroup,
@@ -347,12 +348,6 @@ class NatsBus implements Bus {
     if (!this.#isClosed) listeners.add(listener);
     return { close: () => void listeners.delete(listener) };
   }
-}
-
-/** `protocol` is private in both clients, and where it is reachable it knows of a dead socket first. */
-function isLive(connection: NatsConnectionLike): boolean {
-  if (connection.isClosed() || connection.isDraining() || connection.info === undefined) return false;
-  return (connection as { protocol?: { connected?: boolean } }).protocol?.connected !== false;
 }
 
 /**

@@ -7,7 +7,7 @@ export interface NatsConnectionLike {
   readonly info?: { readonly max_payload: number; readonly headers?: boolean; readonly cluster?: string } | undefined;
   publish(subject: string, payload?: Uint8Array, options?: NatsPublishOptions): void;
   subscribe(subject: string, options?: { callback?: NatsCallback }): NatsSubscriptionLike;
-  request(subject: string, payload?: Uint8Array, options?: { timeout: number }): Promise<NatsMessageLike>;
+  request(subject: string, payload?: Uint8Array, options?: NatsRequestOptions): Promise<NatsMessageLike>;
   flush(): Promise<void>;
   status(): AsyncIterable<NatsStatusLike>;
   closed(): Promise<unknown>;
@@ -18,6 +18,11 @@ export interface NatsConnectionLike {
 export interface NatsPublishOptions {
   reply?: string;
   // Made by `headers()` of nats-core 3; version 2 only calls its `encode()`, which is the same.
+  headers?: NatsHeadersLike;
+}
+
+export interface NatsRequestOptions {
+  timeout: number;
   headers?: NatsHeadersLike;
 }
 
@@ -44,4 +49,13 @@ export interface NatsSubscriptionLike {
 /** Version 3 has `error` in a status of type `error`; version 2 has `data` and `permissionContext`. */
 export interface NatsStatusLike {
   readonly type: string;
+}
+
+/**
+ * What is published while a client is between two connections it sends afterwards, or loses (fault 30). `protocol` is private
+ * in both clients, and where it is reachable it knows of a dead socket first.
+ */
+export function isLive(connection: NatsConnectionLike): boolean {
+  if (connection.isClosed() || connection.isDraining() || connection.info === undefined) return false;
+  return (connection as { protocol?: { connected?: boolean } }).protocol?.connected !== false;
 }

@@ -64,6 +64,10 @@ export const EVENT_STREAM_SUBJECTS = `${PREFIX}.*.event.>`;
 /** Subject of JetStream's own interface for the event stream. */
 export const eventStreamApi = (verb: 'INFO' | 'CREATE' | 'MSG.GET'): string => `$JS.API.STREAM.${verb}.${EVENT_STREAM}`;
 
+/** Subjects of JetStream's own interface: which stream keeps a subject, and a message of a stream. */
+export const STREAM_NAMES_API = '$JS.API.STREAM.NAMES';
+export const messageApi = (stream: string): string => `$JS.API.STREAM.MSG.GET.${stream}`;
+
 /** Everything that `node` may say in a group, or in any with `*`: the rule that pins a sender (I4). */
 export const sayings = (group: string, node: NodeId, role = '*'): string =>
   `${PREFIX}.${groupToken(group)}.${role}.*.from.${nodeToken(node)}`;

@@ -66,11 +66,20 @@ export class OutcomeUnknownError extends SynodError {
   readonly retryable = false;
 }
 
-/** A resource has seen a newer term (F2). */
+/** A resource refused an effect: it has seen a newer term, or was given none (F2). */
 export class StaleFenceError extends SynodError {
   override readonly name = 'StaleFenceError';
   readonly code = 'ERR_SYNOD_STALE_FENCE';
   readonly retryable = false;
+  readonly election: string;
+  readonly term: number;
+
+  /** @param reason - In words: `term 7 has been seen`. */
+  constructor(election: string, term: number, reason: string, options?: SynodErrorOptions) {
+    super(`term ${term} of "${election}" is refused: ${reason}`, options);
+    this.election = election;
+    this.term = term;
+  }
 }
 
 /** Somebody else's command was chosen first: read, wait, ask again. */

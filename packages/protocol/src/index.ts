@@ -50,6 +50,15 @@ export {
   TimeoutError,
   VersionConflictError,
 } from './errors.ts';
+export {
+  ELECTION_HEADER,
+  type FenceToken,
+  fenceHeaders,
+  type HeadersLike,
+  isTerm,
+  readFenceHeaders,
+  TERM_HEADER,
+} from './fence.ts';
 export { InvariantError, invariant } from './invariant.ts';
 export { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
 export { type Drift, guardMs, holdMs, waitMs } from './lease-time.ts';

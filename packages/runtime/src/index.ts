@@ -6,6 +6,9 @@ export type {
   Mastership,
   RunWhileMasterOptions,
 } from './election/types.ts';
+export type { Fence } from './fence/fence.ts';
+export { type MemoryFence, memoryFence } from './fence/memory-fence.ts';
+export { type SqlFenceOptions, type SqlQuery, sqlFence, sqlFenceTable } from './fence/sql-fence.ts';
 export { type FormationRules, type FormationState, formationRules } from './group/formation.rules.ts';
 export { groupMachine, type RoleMachines } from './group/group.machine.ts';
 export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';

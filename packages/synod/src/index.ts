@@ -1,8 +1,19 @@
 export {
+  FencedPublisher,
+  type FencedPublisherOptions,
+  type FencedPublishOptions,
+  type NatsConnectionLike,
+  type Published,
+} from '@synod/nats';
+export {
   ClosedError,
   ConfigError,
+  ELECTION_HEADER,
+  type FenceToken,
   ForeignJournalError,
   FormationError,
+  fenceHeaders,
+  type HeadersLike,
   InternalError,
   JournalFailedError,
   JournalLockedError,
@@ -11,15 +22,18 @@ export {
   NoQuorumError,
   OutcomeUnknownError,
   PermissionError,
+  readFenceHeaders,
   StaleFenceError,
   SynodError,
   type SynodErrorCode,
+  TERM_HEADER,
   TimeoutError,
   VersionConflictError,
 } from '@synod/protocol';
 export type {
   CampaignOptions,
   Election,
+  Fence,
   Group,
   GroupEvents,
   GroupStatus,
@@ -27,10 +41,13 @@ export type {
   Master,
   MasterChange,
   Mastership,
+  MemoryFence,
   NodeState,
   RunWhileMasterOptions,
+  SqlFenceOptions,
+  SqlQuery,
 } from '@synod/runtime';
-export { type JsonView, jsonView, nameProblems } from '@synod/runtime';
+export { type JsonView, jsonView, memoryFence, nameProblems, sqlFence, sqlFenceTable } from '@synod/runtime';
 export { type HistoryLine, recordHistory } from './history.ts';
 export { join, optionProblems } from './join.ts';
 export type { JoinMembership, JoinOptions } from './options.ts';

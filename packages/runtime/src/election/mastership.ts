@@ -1,4 +1,4 @@
-import { MastershipLostError } from '@synod/protocol';
+import { fenceHeaders, MastershipLostError } from '@synod/protocol';
 import type { Mastership } from './types.ts';
 
 /** What a mastership asks of its election. */
@@ -56,7 +56,7 @@ export class HeldMastership implements Mastership {
   }
 
   headers(): Record<string, string> {
-    return { 'Synod-Term': String(this.term), 'Synod-Election': this.election };
+    return fenceHeaders(this);
   }
 
   async resign(options: { readonly reason?: string } = {}): Promise<void> {

@@ -1,15 +1,16 @@
+import { GROUP_ELECTION, memoryFence } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
 import type { GroupWatcher } from '../group/watcher.ts';
 import type { World } from '../world/world.ts';
 
 /**
- * What masters work on: one resource that checks fences and refuses a term older than it has seen (F2), and one that takes
- * everything. A write is decided at its master and arrives later: what is in between no lease can take back (fault 28).
+ * What masters work on: one resource behind the fence that users get (F2), and one that takes everything. A write is decided
+ * at its master and arrives later: what is in between no lease can take back (fault 28).
  */
 export class Resources {
   readonly #world: World;
   readonly #watcher: GroupWatcher;
-  #highest = 0;
+  readonly #fence = memoryFence();
   #unfencedHighest = 0;
   accepted = 0;
   refused = 0;
@@ -31,11 +32,9 @@ export class Resources {
   }
 
   #arrive(life: Life, term: number, decidedMs: number): void {
-    const isAccepted = term >= this.#highest;
-    if (isAccepted) {
-      this.#highest = term;
-      this.accepted++;
-    } else this.refused++;
+    const isAccepted = this.#fence.admits(GROUP_ELECTION, term);
+    if (isAccepted) this.accepted++;
+    else this.refused++;
     this.#watcher.acted?.({ life, term, decidedMs, isFenced: true, isAccepted });
     if (term < this.#unfencedHighest) this.interleaved++;
     this.#unfencedHighest = Math.max(this.#unfencedHighest, term);
