@@ -28,7 +28,7 @@ export default defineConfig({
         test: {
           name: 'scenarios',
           include: ['test/**/*.test.ts'],
-          exclude: [...exclude, 'test/containers/**', 'test/readme/**'],
+          exclude: [...exclude, 'test/containers/**', 'test/readme/**', 'test/simulation/**'],
           sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 60_000,
@@ -44,6 +44,17 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           fileParallelism: false,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          // Virtual time, and a core for half a minute: too much beside real leases.
+          name: 'simulation',
+          include: ['test/simulation/**/*.test.ts'],
+          exclude,
+          sequence: { groupOrder: 4 },
+          testTimeout: 120_000,
         },
       },
       {

@@ -1,0 +1,51 @@
+import { planOf, Recorder, realRules, run, search, seeingWireCodec, xstateRules } from '@synod/simulator';
+import { describe, expect, it } from 'vitest';
+import { drain } from './drain.ts';
+import { failureInWords } from './report.ts';
+
+/** As many as each test run looks at; `npm run sim` looks at as many as it is told. */
+const SEEDS = 2000;
+const BLOCK = 200;
+
+describe('a run', () => {
+  const seeds = Array.from({ length: 20 }, (_, i) => 1 + 37 * i);
+  const traceOf = async (seed: number, options: Partial<Parameters<typeof run>[1]> = {}): Promise<string> =>
+    (await run(planOf(seed), { drain, ...options })).trace;
+
+  it.each(seeds)(
+    'is the same for the same seed, whatever interprets, encodes, drains or watches it: %i',
+    async (seed) => {
+      const trace = await traceOf(seed);
+      expect(await traceOf(seed)).toBe(trace);
+      expect(await traceOf(seed, { rules: xstateRules })).toBe(trace);
+      expect(await traceOf(seed, { codec: seeingWireCodec })).toBe(trace);
+      expect(await traceOf(seed, { drain: (then) => void setImmediate(then) })).toBe(trace);
+      const recorder = new Recorder();
+      expect(await traceOf(seed, { watcher: recorder, onGroup: (group) => recorder.attach(group) })).toBe(trace);
+    },
+  );
+
+  it('is another for another seed', async () => {
+    const traces = await Promise.all(seeds.map((seed) => traceOf(seed)));
+    expect(new Set(traces).size).toBe(seeds.length);
+  });
+
+  it('covers at least three leases of faults before a majority is healed', () => {
+    for (let seed = 1; seed <= SEEDS; seed++) {
+      const { healAtMs, leaseMs, faults } = planOf(seed);
+      expect(healAtMs).toBeGreaterThanOrEqual(3 * leaseMs);
+      for (const { atMs } of faults) expect(atMs).toBeLessThan(healAtMs);
+    }
+  });
+});
+
+describe('whole groups under faults: safe, and a healed majority has a master', () => {
+  const blocks = Array.from({ length: SEEDS / BLOCK }, (_, i) => ({ from: 1 + i * BLOCK, through: (i + 1) * BLOCK }));
+
+  it.each(blocks)('seeds $from to $through', { timeout: 120_000 }, async ({ from }) => {
+    const { failures, schedules, terms } = await search({ drain, rules: realRules, from, seeds: BLOCK });
+    expect(failures.map(failureInWords).join('\n')).toBe('');
+    expect(schedules).toBe(BLOCK);
+    expect(terms).toBeGreaterThan(BLOCK);
+  });
+});
