@@ -102,9 +102,17 @@ export const encodeMasterCommand = (id: CommandId, command: MasterCommand): Comm
  * Knows shapes, not bounds that a group chooses: those are the fold's to refuse. Unknown fields are ignored (fault 55).
  */
 export function decodeMasterCommand(body: Uint8Array): MasterCommand | null {
-  const data = unpack(body);
-  return isFields(data) ? (readers.get(data['type'])?.(data) ?? null) : null;
+  let command = decoded.get(body);
+  if (command === undefined) {
+    const data = unpack(body);
+    command = isFields(data) ? (readers.get(data['type'])?.(data) ?? null) : null;
+    decoded.set(body, command);
+  }
+  return command;
 }
+
+/** Whoever appends reads a body, and each fold of this process that applies it: the same bytes are read once. */
+const decoded = new WeakMap<Uint8Array, MasterCommand | null>();
 
 type Fields = Readonly<Record<string, unknown>>;
 

@@ -23,4 +23,4 @@ export type { LeaseContext } from './lease/lease.context.ts';
 export { leaseMachine } from './lease/lease.machine.ts';
 export { type LeaseRules, leaseRules } from './lease/lease.rules.ts';
 export type { LeaseEmitted, LeaseEvent, LeaseInput, Licence, LostBy } from './lease/lease.types.ts';
-export { deadlineOf, isMaster, licence, remainingMs } from './lease/licence.ts';
+export { deadlineOf, hasSeen, isMaster, licence, remainingMs } from './lease/licence.ts';

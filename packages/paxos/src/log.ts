@@ -37,6 +37,12 @@ export interface PaxosLogOptions {
   lead(reason: LeadReason): void;
 }
 
+/**
+ * A value is seen when it is proposed and again when it is chosen, and by several nodes where they live in one process: the
+ * same bytes are decoded once.
+ */
+const decoded = new WeakMap<Value, readonly (Command | null)[]>();
+
 /** A command asked for and not chosen yet. */
 interface Pending {
   readonly command: Command;
@@ -53,8 +59,6 @@ export class PaxosLog implements ConsensusLog {
   readonly #observers = new Set<LogObserver>();
   /** Oldest asking first. */
   readonly #pending = new Map<CommandId, Pending>();
-  /** A value is seen when it is proposed and again when it is chosen: the same bytes are decoded once. */
-  readonly #decoded = new WeakMap<Value, readonly (Command | null)[]>();
   #position: number;
   #timer: TimerHandle | null = null;
   /** How long the leader may be without an outcome: lease/3 ± a third (B1a). Drawn anew for each wait. */
@@ -128,7 +132,6 @@ export class PaxosLog implements ConsensusLog {
       }
       for (const observer of this.#observers) observer.chosen(position, command);
     }
-    this.#decoded.delete(value);
   }
 
   /** A snapshot was put in place: positions go on after this one. */
@@ -211,10 +214,10 @@ export class PaxosLog implements ConsensusLog {
   }
 
   #decode(value: Value): readonly (Command | null)[] {
-    let commands = this.#decoded.get(value);
+    let commands = decoded.get(value);
     if (!commands) {
       commands = decodeBatch(value);
-      this.#decoded.set(value, commands);
+      decoded.set(value, commands);
     }
     return commands;
   }

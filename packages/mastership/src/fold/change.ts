@@ -21,9 +21,10 @@ export class Change {
   readonly state: FoldState;
   readonly position: number;
   readonly id: CommandId;
-  readonly #sessions = new Set<number>();
-  readonly #ended = new Set<number>();
-  readonly #records = new Set<string>();
+  // Most commands change one thing or nothing: `null` for nothing.
+  #sessions: Set<number> | null = null;
+  #ended: Set<number> | null = null;
+  #records: Set<string> | null = null;
 
   constructor(state: FoldState, position: number, id: CommandId) {
     this.state = state;
@@ -42,30 +43,35 @@ export class Change {
   putSession(session: Session): void {
     this.state.registry.putSession(session);
     this.state.openedBy.set(session.openedBy, session.id);
+    this.#sessions ??= new Set();
     this.#sessions.add(session.id);
   }
 
   dropSession(session: Session): void {
     this.state.registry.dropSession(session.id);
     this.state.openedBy.delete(session.openedBy);
-    this.#sessions.delete(session.id);
+    this.#sessions?.delete(session.id);
+    this.#ended ??= new Set();
     this.#ended.add(session.id);
   }
 
   putRecord(record: MasterRecord): void {
     this.state.registry.putRecord(record);
+    this.#records ??= new Set();
     this.#records.add(record.election);
   }
 
   /** `null` when the command changed nothing. */
   news(): MasterNews | null {
-    if (this.#sessions.size + this.#ended.size + this.#records.size === 0) return null;
+    if (!this.#sessions?.size && !this.#ended && !this.#records) return null;
     const { registry } = this.state;
     return {
       position: this.position,
-      sessions: Array.from(this.#sessions, (id) => registry.session(id)).filter((session) => session !== undefined),
-      ended: [...this.#ended],
-      records: Array.from(this.#records, (election) => registry.record(election)),
+      sessions: [...(this.#sessions ?? [])]
+        .map((id) => registry.session(id))
+        .filter((session) => session !== undefined),
+      ended: [...(this.#ended ?? [])],
+      records: [...(this.#records ?? [])].map((election) => registry.record(election)),
     };
   }
 }

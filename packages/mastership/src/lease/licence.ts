@@ -1,3 +1,4 @@
+import type { CommandId } from '@synod/protocol';
 import type { LeaseContext } from './lease.context.ts';
 import { licenceOf } from './lease.rules.ts';
 import type { Licence } from './lease.types.ts';
@@ -19,3 +20,6 @@ export const licence = (context: LeaseContext): Licence | null =>
 /** T4: the last instant by which the session held lets us act, monotonic; `null` while no session is held. */
 export const deadlineOf = (context: LeaseContext): number | null =>
   context.holding === null ? null : context.input.clock.now() + context.rules.remainingMs(context);
+
+/** T2: true when the first sight of this command is known already. */
+export const hasSeen = ({ sights }: LeaseContext, id: CommandId): boolean => sights.has(id);

@@ -21,6 +21,10 @@ export class Sights {
     return this.#firstAtMs.size;
   }
 
+  has(id: CommandId): boolean {
+    return this.#firstAtMs.has(id);
+  }
+
   /** First sight of `id`: `nowMs`, unless it was seen before. Hearing an id again does not restart its wait. */
   note(id: CommandId, nowMs: number): number {
     const firstAtMs = this.#firstAtMs.get(id);

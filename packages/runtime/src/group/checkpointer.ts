@@ -13,6 +13,9 @@ export interface CheckpointerOptions {
 /** A journal grows to this before its first checkpoint, bytes; later to as much as the last checkpoint if that was more. */
 export const CHECKPOINT_BYTES = 1024 * 1024;
 
+/** Asked at each message, and hardly ever more than this. */
+export const NOTHING_TO_DO: Promise<void> = Promise.resolve();
+
 /** Keeps the journal short: the lease alone writes four records a lease, for ever (P6). */
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
@@ -25,9 +28,13 @@ export class Checkpointer {
   }
 
   /** Makes a checkpoint when enough has been written since the last. */
-  async review(limitBytes = Math.max(CHECKPOINT_BYTES, this.#lastBytes)): Promise<void> {
+  review(limitBytes = Math.max(CHECKPOINT_BYTES, this.#lastBytes)): Promise<void> {
+    const isDue = !this.#isAtWork && this.#options.journal.bytesSinceCheckpoint >= limitBytes;
+    return isDue ? this.#make() : NOTHING_TO_DO;
+  }
+
+  async #make(): Promise<void> {
     const { journal, cut, trim, onFailure } = this.#options;
-    if (this.#isAtWork || journal.bytesSinceCheckpoint < limitBytes) return;
     this.#isAtWork = true;
     try {
       const { records, snapshot } = cut();

@@ -1,6 +1,7 @@
 import {
   decodeMasterCommand,
   type HolderClock,
+  hasSeen,
   isMaster,
   type LeaseEvent,
   type Licence,
@@ -35,7 +36,7 @@ import {
   type Value,
 } from '@synod/protocol';
 import type { NodePorts, ResolvedOptions } from '../options.ts';
-import { CHECKPOINT_BYTES, Checkpointer } from './checkpointer.ts';
+import { CHECKPOINT_BYTES, Checkpointer, NOTHING_TO_DO } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
@@ -203,7 +204,10 @@ export class Member {
     this.#hearLearner(roles);
     this.log.observe({
       seen: (id) => {
-        if (!this.#isReplaying) this.#tellLease({ type: 'seen', id });
+        // T2: hearing an id again does not restart its wait, so the lease need not hear of it.
+        const lease = this.#roles?.lease;
+        const isNew = !this.#isReplaying && lease && !hasSeen(lease.getSnapshot().context, id);
+        if (isNew) this.#tellLease({ type: 'seen', id });
       },
       chosen: (position, command) => {
         if (command?.machine === fold.name) fold.apply(position, command);
@@ -289,11 +293,12 @@ export class Member {
    * Makes a checkpoint if the journal is due for one. A follower writes nothing: a checkpoint over a damaged journal would
    * hide the damage (P5), and one in a foreign store would say that it keeps a configuration which does not hold it (I2).
    */
-  async reviewJournal(limitBytes?: number): Promise<void> {
+  reviewJournal(limitBytes?: number): Promise<void> {
     // A listener may ask in the middle of a batch: half of it is no cut (P6).
-    if (this.#isApplying) return;
-    if (this.#options.isVoter) await this.checkpointer.review(limitBytes);
-    else if (this.#learnedBytes >= CHECKPOINT_BYTES) this.#foldLearned();
+    if (this.#isApplying) return NOTHING_TO_DO;
+    if (this.#options.isVoter) return this.checkpointer.review(limitBytes);
+    if (this.#learnedBytes >= CHECKPOINT_BYTES) this.#foldLearned();
+    return NOTHING_TO_DO;
   }
 
   /** A follower serves who is behind from a snapshot in memory; what it learned would pile up there for ever. */

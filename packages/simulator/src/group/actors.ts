@@ -42,7 +42,7 @@ export function interpretQuickly<Machine extends AnyActorLogic>(machine: Machine
 }
 
 /** By the clock of its process: the one port that every role but the acceptor has as its own. */
-const lives = new Map<Clock, Actors>();
+const lives = new WeakMap<Clock, Actors>();
 const watched = new WeakSet<AnyActorLogic>();
 
 /** The roles that begin with this clock are put into `actors`. */

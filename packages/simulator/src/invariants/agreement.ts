@@ -1,6 +1,7 @@
 import {
   type Ballot,
   type Configuration,
+  compareBallots,
   configurationDigest,
   type JournalRecord,
   quorumSystemOf,
@@ -24,7 +25,7 @@ export const agreement: Invariant = {
     const slotOf = (slot: number): Slot => {
       let found = slots.get(slot);
       if (!found) {
-        found = { ballots: new Map(), chosen: null };
+        found = { ballots: [], chosen: null };
         slots.set(slot, found);
       }
       return found;
@@ -33,13 +34,13 @@ export const agreement: Invariant = {
     const accept = (storeId: string, { slot, ballot, value }: JournalRecord & { type: 'accepted' }): void => {
       if (isOutcast(storeId)) return;
       const known = slotOf(slot);
-      const key = keyOf(ballot);
-      let votes = known.ballots.get(key);
+      let votes = votesAt(known, ballot);
       if (!votes) {
-        votes = { value, stores: new Set() };
-        known.ballots.set(key, votes);
+        votes = { ballot, value, stores: new Set() };
+        known.ballots.push(votes);
       }
-      if (!isSame(votes.value, value)) fail(`B2: slot ${slot} was proposed with two values at ballot ${key}`);
+      if (!isSame(votes.value, value))
+        fail(`B2: slot ${slot} was proposed with two values at ballot ${inWords(ballot)}`);
       votes.stores.add(storeId);
       if (known.chosen === votes.value || !hasQuorum(configurations.values(), votes.stores)) return;
       if (known.chosen !== null && !isSame(known.chosen, value)) fail(`slot ${slot} was chosen with two values`);
@@ -59,8 +60,9 @@ export const agreement: Invariant = {
           if (chosen === null) fail(`${life.node} takes slot ${record.slot} for chosen, which it is not (N2)`);
           else if (!isSame(chosen, record.value)) fail(`${life.node} learned another value of slot ${record.slot}`);
         } else if (record.type === 'chosen') {
-          const { chosen, ballots } = slotOf(record.slot);
-          const held = ballots.get(keyOf(record.ballot));
+          const known = slotOf(record.slot);
+          const { chosen } = known;
+          const held = votesAt(known, record.ballot);
           if (chosen === null) fail(`${life.node} takes slot ${record.slot} for chosen, which it is not (B3)`);
           else if (!held || !isSame(chosen, held.value)) fail(`${life.node} took a value of another ballot (B3)`);
         }
@@ -82,11 +84,26 @@ export const agreement: Invariant = {
 };
 
 interface Slot {
-  readonly ballots: Map<string, { readonly value: Value; readonly stores: Set<string> }>;
+  /** One or two, mostly. */
+  readonly ballots: Votes[];
   chosen: Value | null;
 }
 
-const keyOf = ({ round, nodeId, incarnation }: Ballot): string => `${round}.${nodeId}.${incarnation}`;
+interface Votes {
+  readonly ballot: Ballot;
+  readonly value: Value;
+  readonly stores: Set<string>;
+}
+
+const votesAt = ({ ballots }: Slot, ballot: Ballot): Votes | undefined => {
+  for (let i = 0; i < ballots.length; i++) {
+    const votes = ballots[i] as Votes;
+    if (compareBallots(votes.ballot, ballot) === 0) return votes;
+  }
+  return undefined;
+};
+
+const inWords = ({ round, nodeId, incarnation }: Ballot): string => `${round}.${nodeId}.${incarnation}`;
 
 function hasQuorum(configurations: Iterable<Configuration>, stores: ReadonlySet<string>): boolean {
   for (const configuration of configurations) {

@@ -34,11 +34,13 @@ export class QuickActor {
   readonly _parent: Parent;
   readonly system: unknown;
   readonly #logic: QuickLogic;
-  readonly #handlers = new Map<string, Handler[]>();
-  readonly #observers: Observer[] = [];
+  readonly #handlers = new Map<string, readonly Handler[]>();
+  #observers: readonly Observer[] = [];
+  /** Sent while another event is at work. */
   readonly #waiting: Event[] = [];
-  /** Functions are called, events emitted. */
+  /** Functions are called, events emitted. The list is used again and again: only the first {@link #planned} count. */
   readonly #effects: ((() => void) | Event)[] = [];
+  #planned = 0;
   #snapshot: QuickSnapshot;
   #state: 'new' | 'running' | 'stopped' = 'new';
   #isAtWork = false;
@@ -67,22 +69,28 @@ export class QuickActor {
   }
 
   send(event: Event): void {
-    if (this.#state === 'stopped') return;
-    this.#waiting.push(event);
-    if (this.#state === 'running' && !this.#isAtWork) this.#work();
+    if (this.#state === 'running' && !this.#isAtWork) this.#work(event);
+    else if (this.#state !== 'stopped') this.#waiting.push(event);
   }
 
   on(type: string, handler: Handler): { unsubscribe(): void } {
-    const handlers = this.#handlers.get(type) ?? [];
-    this.#handlers.set(type, handlers);
-    handlers.push(handler);
-    return { unsubscribe: () => void handlers.splice(handlers.indexOf(handler), 1) };
+    this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
+    return {
+      unsubscribe: () => {
+        const left = this.#handlers.get(type)?.filter((other) => other !== handler);
+        if (left) this.#handlers.set(type, left);
+      },
+    };
   }
 
   subscribe(observer: Observer | ((snapshot: QuickSnapshot) => void)): { unsubscribe(): void } {
     const added = typeof observer === 'function' ? { next: observer } : observer;
-    this.#observers.push(added);
-    return { unsubscribe: () => void this.#observers.splice(this.#observers.indexOf(added), 1) };
+    this.#observers = [...this.#observers, added];
+    return {
+      unsubscribe: () => {
+        this.#observers = this.#observers.filter((other) => other !== added);
+      },
+    };
   }
 
   start(): this {
@@ -95,7 +103,8 @@ export class QuickActor {
     this.#isAtWork = true;
     this.#settle();
     this.#isAtWork = false;
-    this.#work();
+    const first = this.#state === 'running' ? this.#waiting.shift() : undefined;
+    if (first) this.#work(first);
     return this;
   }
 
@@ -111,12 +120,12 @@ export class QuickActor {
   }
 
   defer(effect: () => void): void {
-    this.#effects.push(effect);
+    this.#effects[this.#planned++] = effect;
   }
 
   /** As `defer(() => emit(event))`. */
   deferEmission(event: Event): void {
-    this.#effects.push(event);
+    this.#effects[this.#planned++] = event;
   }
 
   emit(event: Event): void {
@@ -124,11 +133,10 @@ export class QuickActor {
     if (handlers) for (let i = 0; i < handlers.length; i++) (handlers[i] as Handler)(event);
   }
 
-  #work(): void {
+  #work(first: Event): void {
     this.#isAtWork = true;
-    const waiting = this.#waiting;
-    while (waiting.length > 0 && this.#state === 'running') {
-      const event = waiting.shift() as Event;
+    let event: Event | undefined = first;
+    while (event !== undefined) {
       try {
         this.#snapshot = this.#logic.transition(this.#snapshot, event, this);
       } catch (error) {
@@ -137,6 +145,7 @@ export class QuickActor {
         break;
       }
       this.#settle();
+      event = this.#waiting.length > 0 ? this.#waiting.shift() : undefined;
     }
     this.#isAtWork = false;
   }
@@ -144,16 +153,19 @@ export class QuickActor {
   /** The snapshot is in place: its effects happen, and whoever watches is told. */
   #settle(): void {
     const effects = this.#effects;
-    for (let i = 0; i < effects.length; i++) {
+    // An effect may plan others.
+    for (let i = 0; i < this.#planned; i++) {
       const effect = effects[i] as (() => void) | Event;
       if (typeof effect === 'function') effect();
       else this.emit(effect);
     }
-    effects.length = 0;
+    this.#planned = 0;
     const snapshot = this.#snapshot;
     const { status } = snapshot;
-    if (status === 'active' || status === 'done')
-      for (const observer of [...this.#observers]) observer.next?.(snapshot);
+    if (status === 'active' || status === 'done') {
+      const observers = this.#observers;
+      for (let i = 0; i < observers.length; i++) (observers[i] as Observer).next?.(snapshot);
+    }
     if (status === 'active') return;
     if (status === 'error') return this.#fail(snapshot.error);
     this.#end();
@@ -163,14 +175,18 @@ export class QuickActor {
   #end(): void {
     this.#state = 'stopped';
     this.#waiting.length = 0;
-    for (const observer of this.#observers.splice(0)) observer.complete?.();
+    const observers = this.#observers;
+    this.#observers = [];
+    for (const observer of observers) observer.complete?.();
     this.#handlers.clear();
   }
 
   #fail(error: unknown): void {
     this.#state = 'stopped';
     this.#waiting.length = 0;
-    for (const observer of this.#observers.splice(0)) observer.error?.(error);
+    const observers = this.#observers;
+    this.#observers = [];
+    for (const observer of observers) observer.error?.(error);
     this.#handlers.clear();
     this._parent.send({ type: `xstate.error.actor.${this.id}`, error } as Event);
   }

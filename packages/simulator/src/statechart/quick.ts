@@ -414,10 +414,11 @@ function assign(step: Step, assignment: unknown, params: unknown): void {
     }
   }
   step.hasChanged = true;
-  for (const _key in partial) {
-    step.context = Object.assign({}, step.context, partial);
-    return;
-  }
+  const keys = Object.keys(partial).length;
+  if (keys === 0) return;
+  // Rules mostly give the whole context back: it is as good as a copy of it.
+  const isWhole = typeof assignment === 'function' && keys === Object.keys(step.context).length;
+  step.context = isWhole ? partial : { ...step.context, ...partial };
 }
 
 const emits =

@@ -102,7 +102,8 @@ export class Network {
   readonly #hasEcho: boolean;
   readonly #manners: LinkManners;
   readonly #links = new Map<NodeId, Map<NodeId, Link>>();
-  readonly #listening = new Map<string, readonly Listening[]>();
+  /** By role, then by whom it is addressed to. */
+  readonly #listening = new Map<string, Map<string, readonly Listening[]>>();
   readonly #buses = new Map<NodeId, Set<ProcessBus>>();
   readonly #offline = new Set<NodeId>();
   readonly #captured: Captured[] = [];
@@ -194,16 +195,20 @@ export class Network {
 
   /** For {@link ProcessBus}. */
   listen(listening: Listening): Subscription {
-    const { key } = listening;
-    this.#listening.set(key, [...(this.#listening.get(key) ?? []), listening]);
+    const { role, to } = listening.address;
+    let listeners = this.#listening.get(role);
+    if (!listeners) {
+      listeners = new Map();
+      this.#listening.set(role, listeners);
+    }
+    const ofRole = listeners;
+    ofRole.set(to, [...(ofRole.get(to) ?? NOBODY), listening]);
     return {
       close: () => {
         if (!listening.isOpen) return;
         listening.isOpen = false;
-        this.#listening.set(
-          key,
-          (this.#listening.get(key) ?? []).filter((other) => other !== listening),
-        );
+        const left = (ofRole.get(to) ?? NOBODY).filter((other) => other !== listening);
+        ofRole.set(to, left);
       },
     };
   }
@@ -215,15 +220,28 @@ export class Network {
 
   /** @returns how many connected subscriptions there are for it, reached or not. */
   #deliverAll(sender: ProcessBus | null, from: NodeId, address: Address, payload: Uint8Array, atMs: number): number {
+    const ofRole = this.#listening.get(address.role);
+    if (!ofRole) return 0;
+    let heard = this.#deliverTo(ofRole.get(address.to), sender, from, payload, atMs);
+    heard += this.#deliverTo(ofRole.get('*'), sender, from, payload, atMs);
+    return heard;
+  }
+
+  #deliverTo(
+    listeners: readonly Listening[] = NOBODY,
+    sender: ProcessBus | null,
+    from: NodeId,
+    payload: Uint8Array,
+    atMs: number,
+  ): number {
     let heard = 0;
-    for (const key of [keyOf(address.role, address.to), keyOf(address.role, '*')]) {
-      for (const listening of this.#listening.get(key) ?? NOBODY) {
-        const { bus } = listening;
-        if (this.#offline.size > 0 && !this.isOnline(bus.node)) continue;
-        heard++;
-        if (bus === sender && !this.#hasEcho) continue;
-        this.#carry(from, listening, payload, atMs);
-      }
+    for (let i = 0; i < listeners.length; i++) {
+      const listening = listeners[i] as Listening;
+      const { bus } = listening;
+      if (this.#offline.size > 0 && !this.isOnline(bus.node)) continue;
+      heard++;
+      if (bus === sender && !this.#hasEcho) continue;
+      this.#carry(from, listening, payload, atMs);
     }
     return heard;
   }
@@ -250,29 +268,60 @@ export class Network {
       const mayOvertake = isLate || (reorder > 0 && chance.happens(reorder));
       const arrivesMs = link.arrivalOf(atMs, delayMs, mayOvertake);
       if (process.waiting > MAX_WAITING) continue;
-      this.world.planStep(process, arrivesMs, () => {
-        if (!listening.isOpen || link.cuts > 0 || !this.isOnline(node)) {
-          this.watcher.lost?.(from, node, payload, atMs);
-          return;
-        }
-        this.delivered++;
-        this.watcher.delivered?.(from, process, payload, atMs);
-        listening.handler(payload, from);
-      });
+      this.world.add(new Arrival(this, link, listening, from, payload, atMs), arrivesMs);
     }
+  }
+
+  /** For {@link Arrival}. */
+  arrive({ link, listening, from, payload, sentMs }: Arrival): void {
+    const { node, process } = listening.bus;
+    if (!listening.isOpen || link.cuts > 0 || !this.isOnline(node)) {
+      this.watcher.lost?.(from, node, payload, sentMs);
+      return;
+    }
+    this.delivered++;
+    this.watcher.delivered?.(from, process, payload, sentMs);
+    listening.handler(payload, from);
+  }
+}
+
+/** A message on its way. Most events of a world are such: they are made without a function of their own. */
+class Arrival implements SimEvent {
+  atMs = 0;
+  sequence = 0;
+  isCancelled = false;
+  readonly dueMs = Number.NaN;
+  readonly process: Process;
+  readonly network: Network;
+  readonly link: Link;
+  readonly listening: Listening;
+  readonly from: NodeId;
+  readonly payload: Uint8Array;
+  readonly sentMs: number;
+
+  constructor(network: Network, link: Link, listening: Listening, from: NodeId, payload: Uint8Array, sentMs: number) {
+    this.process = listening.bus.process;
+    this.network = network;
+    this.link = link;
+    this.listening = listening;
+    this.from = from;
+    this.payload = payload;
+    this.sentMs = sentMs;
+  }
+
+  run(): void {
+    this.network.arrive(this);
   }
 }
 
 interface Listening {
   readonly bus: ProcessBus;
-  readonly key: string;
+  readonly address: Address;
   readonly handler: MessageHandler;
   isOpen: boolean;
 }
 
 const NOBODY: readonly Listening[] = [];
-
-const keyOf = (role: string, to: string): string => `${role} ${to}`;
 
 /** One process's end of a {@link Network}. */
 export class ProcessBus implements Bus {
@@ -305,7 +354,7 @@ export class ProcessBus implements Bus {
   }
 
   subscribe(address: Address, handler: MessageHandler): Subscription {
-    return this.#own(this.#network.listen({ bus: this, key: keyOf(address.role, address.to), handler, isOpen: true }));
+    return this.#own(this.#network.listen({ bus: this, address, handler, isOpen: true }));
   }
 
   respond(_address: Address, _handler: RequestHandler): Subscription {

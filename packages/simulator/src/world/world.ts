@@ -7,7 +7,7 @@ export interface SimEvent extends Timed {
   sequence: number;
   /** Whose step it is; `null` for what happens outside of all processes. */
   readonly process: Process | null;
-  readonly run: () => void;
+  run(): void;
   /** For a timer: what its machine's monotonic clock is to show; else NaN. */
   readonly dueMs: number;
   isCancelled: boolean;
@@ -81,6 +81,11 @@ export class World {
     const atMs = process.machine.clock.trueAt(dueMs);
     // Of a machine that sleeps: it happens at once, and waits there until the machine wakes.
     return this.#plan(Number.isFinite(atMs) ? atMs : this.#nowMs, process, run, dueMs);
+  }
+
+  /** As {@link planStep}, with an event made by the caller. */
+  add(event: SimEvent, atMs: number): void {
+    this.replan(event, Math.max(atMs, this.#nowMs));
   }
 
   /** An event that could not happen at its time happens at another, after all that is planned for that instant. */
