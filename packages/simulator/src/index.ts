@@ -1,3 +1,4 @@
+export { type Broken, rulesOf } from './controls/broken.ts';
 export type { Control, Engine } from './controls/control.ts';
 export { FIND_WITHIN_MS, type Finding, find } from './controls/find.ts';
 export { controls } from './controls/index.ts';

@@ -114,7 +114,8 @@ export class Life {
 
   /** The record names it, as far as it knows, and it has not given up: {@link isMaster} may be true. */
   get mayHold(): boolean {
-    const holding = this.actors.lease?.getSnapshot().context.holding;
+    // A machine that failed has no context any more.
+    const holding = this.actors.lease?.getSnapshot().context?.holding;
     return holding != null && holding.givenUpAtMs === null;
   }
 

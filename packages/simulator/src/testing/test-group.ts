@@ -6,6 +6,7 @@ import { SimGroup } from '../group/sim-group.ts';
 import { combined, type GroupWatcher } from '../group/watcher.ts';
 import { invariants } from '../invariants/index.ts';
 import type { Observed } from '../invariants/invariant.ts';
+import { type State, statesOf } from '../run/coverage.ts';
 import { picture } from '../trace/picture.ts';
 import { Recorder } from '../trace/recorder.ts';
 import { linesOf, type Window } from '../trace/transcript.ts';
@@ -56,7 +57,7 @@ export class TestGroup {
   readonly leaseMs: number;
   readonly seed: number;
   /** What happened so far; empty when {@link TestGroupOptions.isRecording} is false. */
-  readonly recorder = new Recorder();
+  readonly recorder = new Recorder((life) => statesOf(life).join(', '));
   readonly #group: SimGroup;
   readonly #traps: Traps;
   readonly #service: (node: TestNode) => void;
@@ -165,6 +166,11 @@ export class TestGroup {
   isUp(node: NodeId): boolean {
     const life = this.#group.life(node);
     return life?.isReady === true && !life.ending;
+  }
+
+  /** What the member is doing: several things at once, maybe. */
+  doing(node: NodeId): readonly State[] {
+    return statesOf(this.#group.life(node));
   }
 
   /** The member's present process. @throws RangeError when it is down or has not joined. */
