@@ -6,11 +6,16 @@ export interface TcpLink {
   /** Breaks every connection and takes no new one. */
   cut(): Promise<void>;
   mend(): Promise<void>;
+  /** Lets nothing through either way, and nobody knows: what is on its way arrives after {@link flow}. */
+  stall(): void;
+  flow(): void;
   close(): Promise<void>;
 }
 
 export async function tcpLink(target: { host: string; port: number }): Promise<TcpLink> {
   const sockets = new Set<Socket>();
+  /** Each way of each connection. */
+  const ways = new Set<readonly [from: Socket, to: Socket]>();
   let server: Server | undefined;
   const listen = async (port: number): Promise<number> => {
     const made = createServer((inner) => {
@@ -25,7 +30,11 @@ export async function tcpLink(target: { host: string; port: number }): Promise<T
         });
         socket.on('error', () => {});
       }
-      inner.pipe(outer).pipe(inner);
+      for (const way of [[inner, outer] as const, [outer, inner] as const]) {
+        ways.add(way);
+        inner.once('close', () => ways.delete(way));
+        way[0].pipe(way[1]);
+      }
     });
     await new Promise<void>((resolve, reject) => made.once('error', reject).listen(port, '127.0.0.1', resolve));
     server = made;
@@ -43,6 +52,12 @@ export async function tcpLink(target: { host: string; port: number }): Promise<T
     cut,
     mend: async () => {
       if (!server) await listen(port);
+    },
+    stall: () => {
+      for (const [from, to] of ways) from.unpipe(to).pause();
+    },
+    flow: () => {
+      for (const [from, to] of ways) from.pipe(to);
     },
     close: cut,
   };

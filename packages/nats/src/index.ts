@@ -27,6 +27,7 @@ export {
   type FencedPublishOptions,
   type Published,
 } from './fenced-publisher.ts';
+export { publishJson, subscribeJson } from './json-channel.ts';
 export { MasterEvents, type MasterWatch, type WatchOptions, watchMasterChanges } from './master-watch.ts';
 export { type NatsBusOptions, natsBus } from './nats-bus.ts';
 export type {

@@ -13,10 +13,12 @@ export { type FormationRules, type FormationState, formationRules } from './grou
 export { groupMachine, type RoleMachines } from './group/group.machine.ts';
 export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';
 export { GROUP_ELECTION } from './group/group-node.ts';
+export { realMachines as roleMachines } from './group/roles.ts';
 export { joinOver } from './join.ts';
 export { type JsonView, jsonView } from './json-view.ts';
 export {
   DEFAULT_LEASE_MS,
+  GUARD_DIVISOR,
   type LoggerLike,
   type Membership,
   type NodeOptions,

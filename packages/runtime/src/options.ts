@@ -94,7 +94,8 @@ export const DEFAULT_LEASE_MS = 3000;
 /** They stand in a command, which a batch must hold, in news and in events. */
 const MAX_METADATA_BYTES = 65_536;
 
-const GUARD_DIVISOR = 100;
+/** A master gives up so small a part of its lease at the end (T1). */
+export const GUARD_DIVISOR = 100;
 
 const ignore = (): void => {};
 const SILENT: LoggerLike = { debug: ignore, info: ignore, warn: ignore, error: ignore };

@@ -1,5 +1,5 @@
 import type { Group } from '@synod/runtime';
-import { systemClock } from './system-clock.ts';
+import { monotonicNs } from './system-clock.ts';
 
 /** A line of a history: enough for an outside checker to judge whether two masters overlapped. */
 export interface HistoryLine {
@@ -27,15 +27,3 @@ export function recordHistory(group: Group, append: (line: HistoryLine) => void)
   group.addEventListener('renewed', ({ detail }) => write('renewed', detail, monotonicNs(detail.deadlineAtMs)));
   group.addEventListener('lost', ({ detail }) => write('lost', detail));
 }
-
-/** An instant of {@link systemClock} on the clock of `process.hrtime.bigint()`: the same clock, with another origin. */
-const monotonicNs = (atMs: number): bigint => ORIGIN_NS + BigInt(Math.ceil(atMs * 1e6));
-
-/** A pause between the two readings makes the origin seem earlier than it is: the latest of several is the right one. */
-function originNs(): bigint {
-  const read = (): bigint => process.hrtime.bigint() - BigInt(Math.round(systemClock.now() * 1e6));
-  const origins = Array.from({ length: 5 }, read).sort((a, b) => (a < b ? -1 : 1));
-  return origins.at(-1) as bigint;
-}
-
-const ORIGIN_NS = originNs();

@@ -4,6 +4,8 @@ export {
   type FencedPublishOptions,
   type NatsConnectionLike,
   type Published,
+  publishJson,
+  subscribeJson,
 } from '@synod/nats';
 export {
   ClosedError,
@@ -47,7 +49,16 @@ export type {
   SqlFenceOptions,
   SqlQuery,
 } from '@synod/runtime';
-export { type JsonView, jsonView, memoryFence, nameProblems, sqlFence, sqlFenceTable } from '@synod/runtime';
+export {
+  groupMachine,
+  type JsonView,
+  jsonView,
+  memoryFence,
+  nameProblems,
+  roleMachines,
+  sqlFence,
+  sqlFenceTable,
+} from '@synod/runtime';
 export { type HistoryLine, recordHistory } from './history.ts';
 export { join, optionProblems } from './join.ts';
 export type { JoinMembership, JoinOptions } from './options.ts';

@@ -10,10 +10,11 @@ import {
   natsBus,
   respondWhois,
 } from '@synod/nats';
-import { type Bus, ConfigError } from '@synod/protocol';
+import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs } from '@synod/protocol';
 import {
   DEFAULT_LEASE_MS,
   type Group,
+  GUARD_DIVISOR,
   joinOver,
   type Membership,
   type NodeOptions,
@@ -23,6 +24,7 @@ import {
 } from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
+import { SelfFence } from './self-fence/self-fence.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 
 /**
@@ -39,7 +41,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const problems = optionProblems(options);
   const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
-  const { group: name, node: _node, membership, events = true, ...rest } = options;
+  const { group: name, node: _node, membership, events = true, onOverrun, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
     ? nats
@@ -52,12 +54,15 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   };
   if (connection)
     for (const advice of adviseConnection(connection, options.leaseMs ?? DEFAULT_LEASE_MS)) warn(options, advice);
+  let selfFence: SelfFence | null = null;
   try {
+    if (onOverrun === 'abort') selfFence = await startSelfFence(options);
     const group = await joinOver(ports, {
       ...rest,
       membership: withJournal(membership),
       livedThrough: () => livedThrough(connection, options),
       onJoining: (joining) => {
+        selfFence?.guard(joining);
         if (membership.role !== 'member') return;
         answerWhois(joining, bus);
         if (events) publishEvents(joining, bus);
@@ -67,6 +72,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     if (connection) void group.closed.then(() => bus.close());
     return group;
   } catch (error) {
+    await selfFence?.stop();
     if (connection) await bus.close();
     throw error;
   }
@@ -82,6 +88,7 @@ export function optionProblems(options: JoinOptions): readonly string[] {
     ...nameProblems('group', options.group),
     ...nameProblems('node (or SYNOD_NODE, HOSTNAME)', node),
     ...journalProblems(options.membership),
+    ...overrunProblems(options.onOverrun),
     ...settingProblems(node ?? '', options as NodeOptions),
   ];
 }
@@ -109,6 +116,16 @@ function journalProblems(membership: JoinOptions['membership'] | undefined): rea
   const isGiven = typeof journal === 'string' ? journal.length > 0 : typeof journal === 'object' && journal !== null;
   return isGiven ? [] : ['membership.journal: name a folder of this node alone'];
 }
+
+function startSelfFence(options: JoinOptions): Promise<SelfFence> {
+  const { leaseMs = DEFAULT_LEASE_MS, maxDriftPpm = DEFAULT_MAX_DRIFT_PPM } = options;
+  return SelfFence.start(options.group, guardMs(leaseMs, { maxDriftPpm, guardDivisor: GUARD_DIVISOR }), (error) =>
+    warn(options, `nobody watches for a stuck main thread any more: ${error.message}`),
+  );
+}
+
+const overrunProblems = (onOverrun: JoinOptions['onOverrun']): readonly string[] =>
+  ['notify', 'abort', undefined].includes(onOverrun) ? [] : [`onOverrun is "${onOverrun}": "notify" or "abort"`];
 
 /**
  * I5: what the event stream remembers of a group of this name. With a first position of the operator's own, an answer that

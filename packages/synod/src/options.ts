@@ -23,6 +23,11 @@ export interface JoinOptions {
   readonly metadata?: Readonly<Record<string, string>>;
   /** Health veto, asked again and again while this process asks for or holds a mastership. */
   readonly eligible?: () => boolean | Promise<boolean>;
+  /**
+   * What happens when the main thread of this process is stuck past the end of a mastership it holds: nothing until it goes on
+   * (default), or a second thread kills the process at once, without handlers (F3).
+   */
+  readonly onOverrun?: 'notify' | 'abort';
   /** First position of a group whose name was used by another before (I5). */
   readonly firstPosition?: number;
   /** An operator names each voter's storeId. Given once, to one node, of a group that is not formed (I5). */

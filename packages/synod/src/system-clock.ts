@@ -15,3 +15,15 @@ export const systemRandom: Random = {
   next: () => Math.random(),
   id: () => randomBytes(12).toString('base64url'),
 };
+
+/** An instant of {@link systemClock} on the clock of `process.hrtime.bigint()`: the same clock, with another origin. */
+export const monotonicNs = (atMs: number): bigint => ORIGIN_NS + BigInt(Math.ceil(atMs * 1e6));
+
+/** A pause between the two readings makes the origin seem earlier than it is: the latest of several is the right one. */
+function originNs(): bigint {
+  const read = (): bigint => process.hrtime.bigint() - BigInt(Math.round(systemClock.now() * 1e6));
+  const origins = Array.from({ length: 5 }, read).sort((a, b) => (a < b ? -1 : 1));
+  return origins.at(-1) as bigint;
+}
+
+const ORIGIN_NS = originNs();
