@@ -22,10 +22,10 @@ export interface Opening {
 
 /** What a candidate waits for, and what it will name. */
 export interface Aim {
-  /** Tells one aim from another: the record and the holder's session, each by its version. */
-  readonly key: string;
   readonly expectedVersion: number;
   readonly holder: SeenHolder | null;
+  /** What the wait for the holder counts by (T2). */
+  readonly setBy: CommandId | null;
   /** Where the holder lives, if it is another node: after T2 it is presumed silent (B1). */
   readonly silent: NodeId | null;
   /** When the record may be asked for: T2 is over, or it came free. */

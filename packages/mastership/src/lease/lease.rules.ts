@@ -67,13 +67,12 @@ export const leaseRules = {
     const record = recordOf(c);
     const session = record.master === null ? null : c.input.view.session(record.master);
     if (session === undefined) return null;
-    const key = keyOf(record, session);
-    const known = c.aim?.key === key ? c.aim : null;
+    const known = c.aim && isAimAt(c.aim, record, session) ? c.aim : null;
     const freely = session === null && FREED_BY_WILL.has(record.cause);
     return {
-      key,
       expectedVersion: record.version,
       holder: session && { session: session.id, version: session.version },
+      setBy: session?.setBy ?? null,
       silent: session === null || session.node === c.input.self ? null : session.node,
       openAtMs: session ? this.waitEndsAtMs(c, session) : (known?.openAtMs ?? now(c)),
       jitterMs: known?.jitterMs ?? (freely ? 0 : this.jitterMs(c)),
@@ -90,7 +89,7 @@ export const leaseRules = {
   isAimCurrent(c: LeaseContext): boolean {
     const record = recordOf(c);
     const session = record.master === null ? null : c.input.view.session(record.master);
-    return c.aim === null ? session === undefined : session !== undefined && c.aim.key === keyOf(record, session);
+    return c.aim === null ? session === undefined : session !== undefined && isAimAt(c.aim, record, session);
   },
 
   isTimeToAsk(c: LeaseContext): boolean {
@@ -321,5 +320,9 @@ const now = ({ input }: LeaseContext): number => input.clock.now();
 
 const recordOf = ({ input }: LeaseContext): MasterRecord => input.view.record(input.election);
 
-const keyOf = (record: MasterRecord, session: Session | null): string =>
-  session ? `${record.version} ${session.id} ${session.version} ${session.setBy}` : `${record.version}`;
+/** The record and the holder's session, each at the version that was aimed at. */
+function isAimAt({ expectedVersion, holder, setBy }: Aim, record: MasterRecord, session: Session | null): boolean {
+  if (expectedVersion !== record.version) return false;
+  if (holder === null || session === null) return holder === session;
+  return holder.session === session.id && holder.version === session.version && setBy === session.setBy;
+}

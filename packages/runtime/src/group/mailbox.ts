@@ -96,19 +96,23 @@ export class Mailbox {
   }
 
   #enqueue(message: Received<Message>): void {
-    if (this.#waiting.push(message) === 1) queueMicrotask(() => this.#handOn());
+    if (this.#waiting.push(message) === 1) void soon.then(this.#handOn);
   }
 
-  #handOn(): void {
+  readonly #handOn = (): void => {
     const messages = this.#waiting;
     this.#waiting = [];
     for (let start = 0, end = 0; start < messages.length; start = end) {
       const type = (messages[start] as Message).type;
       while (end < messages.length && (messages[end] as Message).type === type) end++;
-      this.#options.deliver({ type, messages: messages.slice(start, end) });
+      const isAll = end - start === messages.length;
+      this.#options.deliver({ type, messages: isAll ? messages : messages.slice(start, end) });
     }
-  }
+  };
 }
+
+/** As `queueMicrotask`, at a third of its price: that keeps a context for each call. */
+const soon: Promise<void> = Promise.resolve();
 
 function isWelcome(type: MessageType, theirs: string, ours: string): boolean {
   if (UNGATED.has(type) || theirs === ours) return true;

@@ -22,7 +22,7 @@ export type State = (typeof STATES)[number];
 
 /** Which faults met which states: what a search has not seen it says nothing about. */
 export class Coverage {
-  readonly #hits = new Map<string, number>();
+  readonly #hits = new Map<FaultKind, Map<State, number>>();
 
   note(fault: Fault, group: SimGroup): void {
     for (const node of nodesOf(fault, group)) {
@@ -31,12 +31,12 @@ export class Coverage {
   }
 
   hit(kind: FaultKind, state: State): void {
-    const key = `${kind}|${state}`;
-    this.#hits.set(key, (this.#hits.get(key) ?? 0) + 1);
+    const hits = this.#hits.get(kind) ?? new Map<State, number>();
+    this.#hits.set(kind, hits.set(state, (hits.get(state) ?? 0) + 1));
   }
 
   hits(kind: FaultKind, state: State): number {
-    return this.#hits.get(`${kind}|${state}`) ?? 0;
+    return this.#hits.get(kind)?.get(state) ?? 0;
   }
 
   /** Pairs that never met. */

@@ -49,6 +49,8 @@ export class Configuration<Work> {
   readonly #all: Configurations<Work>;
   readonly #selectors = new Map<string, Selector<Work> | null>();
   readonly #plans = new Map<Ready<Work>, Plan<Work>>();
+  /** Of two transitions in two regions. */
+  readonly #pairs = new Map<Ready<Work>, Map<Ready<Work>, Plan<Work>>>();
   readonly #matches = new Map<unknown, boolean>();
 
   constructor(all: Configurations<Work>, nodes: readonly StateNode[]) {
@@ -82,8 +84,19 @@ export class Configuration<Work> {
 
   /** What several do together, of regions side by side. */
   planOf(transitions: readonly Ready<Work>[]): Plan<Work> {
-    const [first] = transitions;
-    return transitions.length === 1 && first ? this.plan(first) : this.#all.planOf(this, transitions);
+    if (transitions.length !== 2) return this.#all.planOf(this, transitions);
+    const [first, second] = transitions as readonly [Ready<Work>, Ready<Work>];
+    let pairs = this.#pairs.get(first);
+    if (!pairs) {
+      pairs = new Map();
+      this.#pairs.set(first, pairs);
+    }
+    let plan = pairs.get(second);
+    if (!plan) {
+      plan = this.#all.plan(this, transitions);
+      pairs.set(second, plan);
+    }
+    return plan;
   }
 
   matches(test: unknown): boolean {
