@@ -1,7 +1,7 @@
-import { type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
+import { type FoldRules, foldRules, type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
 import { learnerMachine } from '@synod/paxos';
 import { type AnyStateMachine, assign, createMachine, enqueueActions } from 'xstate';
-import { rulesOf } from './broken.ts';
+import { type Broken, rulesOf } from './broken.ts';
 import type { Control } from './control.ts';
 
 /**
@@ -37,7 +37,23 @@ const statesOf = (state: any): Record<string, any> => state?.states ?? {};
 
 const vetoed = new WeakSet<object>();
 
-/** Mistakes that leave a group without a master for ever (section 9, "stuck for ever"): found by the healed phase. */
+/** A state machine that looks at more than its log: every tenth renewal is refused, by some of the nodes. */
+function differsBetweenNodes(): Broken {
+  const seen = new WeakMap<object, { readonly isOdd: boolean; renewals: number }>();
+  let nodes = 0;
+  return {
+    fold: {
+      refuseRenew(change, command) {
+        const node = seen.get(change.state) ?? { isOdd: ++nodes % 2 === 1, renewals: 0 };
+        seen.set(change.state, node);
+        if (node.isOdd && ++node.renewals % 10 === 0) return 'version';
+        return foldRules.refuseRenew.call(this as FoldRules, change, command);
+      },
+    },
+  };
+}
+
+/** Mistakes that only whole groups show: most leave one without a master for ever (section 9, "stuck for ever"). */
 export const groupControls: readonly Control[] = [
   {
     name: 'chosen-slot-nobody-tells',
@@ -101,5 +117,12 @@ export const groupControls: readonly Control[] = [
     sentence: 'Resign is said once and lost, and the session goes on being renewed.',
     engines: [{ kind: 'seeds', seed: 10, rules: () => rulesOf({}, { lease: resignsIntoTheVoid() }) }],
     finds: /progress/,
+  },
+  {
+    name: 'fold-differs-between-nodes',
+    rule: 'N1; section 3, "the same at every node"',
+    sentence: 'What becomes of a command depends on more than the log: on who applies it.',
+    engines: [{ kind: 'seeds', seed: 2, rules: () => rulesOf(differsBetweenNodes()) }],
+    finds: /folds are equal everywhere/,
   },
 ];

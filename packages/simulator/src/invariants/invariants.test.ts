@@ -1,0 +1,146 @@
+import type { Applied } from '@synod/mastership';
+import { describe, expect, it } from 'vitest';
+import type { Life } from '../group/life.ts';
+import type { Act } from '../group/watcher.ts';
+import { equalFolds } from './equal-folds.ts';
+import { fencesRefuse } from './fences-refuse.ts';
+import type { Invariant, Observed } from './invariant.ts';
+import { noInterleaving } from './no-interleaving.ts';
+import { nothingLost } from './nothing-lost.ts';
+import { samePrefix } from './same-prefix.ts';
+
+/** As much of a life as these look at; `state` is what its fold holds. */
+function life(node: string, id: number, position = 0, state = 'x'): Life {
+  return {
+    node,
+    id,
+    incarnation: `${node}-${id}`,
+    isReady: true,
+    process: { isRunning: true },
+    fold: { position, snapshot: () => new TextEncoder().encode(state) },
+  } as unknown as Life;
+}
+
+/** Lets an invariant look on. @returns what it says is broken. */
+function watched(invariant: Invariant, lives: readonly Life[] = []) {
+  const broken: string[] = [];
+  const observed = { group: { lives: new Set(lives) }, isWithinDrift: true, isOutcast: () => false };
+  const watching = invariant.watch(observed as unknown as Observed, (what) => void broken.push(what));
+  return { broken, ...watching };
+}
+
+const command = (position: number, id: string): Applied => ({ id, position, applied: true, news: null });
+
+const act = (of: Life, term: number, more: Partial<Act> = {}): Act => {
+  return { life: of, term, decidedMs: 0, isFenced: true, isAccepted: true, ...more };
+};
+
+const [a, b] = [life('a', 1), life('b', 2)];
+
+describe('same prefix everywhere', () => {
+  it('says nothing of nodes that apply the same', () => {
+    const { broken, applied, restored } = watched(samePrefix);
+    for (const node of [a, b]) for (const position of [1, 2]) applied?.(node, command(position, `c/${position}`));
+    restored?.(b, 9);
+    applied?.(b, command(10, 'c/10'));
+    expect(broken).toEqual([]);
+  });
+
+  it.each([
+    ['another command', [1, 'c/1'], [1, 'c/2'], 'another node'],
+    ['a command left out', [1, 'c/1'], [2, 'c/2'], 'left out position 1'],
+  ] as const)('sees %s', (_, [first, ofA], [second, ofB], what) => {
+    const { broken, applied } = watched(samePrefix);
+    applied?.(a, command(first, ofA));
+    applied?.(b, command(second, ofB));
+    expect(broken.join()).toContain(what);
+  });
+
+  it('sees a node that goes back', () => {
+    const { broken, applied, restored } = watched(samePrefix);
+    applied?.(a, command(1, 'c/1'));
+    applied?.(a, command(2, 'c/2'));
+    applied?.(a, command(2, 'c/2'));
+    restored?.(a, 1);
+    expect(broken).toHaveLength(2);
+  });
+});
+
+describe('folds are equal everywhere', () => {
+  it.each([
+    ['the same', 'x', 0],
+    ['another', 'y', 1],
+  ])('%s state after one position', (_, state, count) => {
+    const { broken, finished } = watched(equalFolds, [
+      life('a', 1, 5, 'x'),
+      life('b', 2, 5, state),
+      life('c', 3, 4, 'z'),
+    ]);
+    finished?.();
+    expect(broken).toHaveLength(count);
+  });
+
+  it('looks also while the run goes on, and at snapshots', () => {
+    const { broken, applied, restored } = watched(equalFolds);
+    applied?.(life('a', 1, 8, 'x'), command(8, 'c/1'));
+    applied?.(life('b', 2, 8, 'y'), command(8, 'c/1'));
+    restored?.(life('c', 3, 8, 'z'), 8);
+    expect(broken).toHaveLength(2);
+  });
+});
+
+describe('no acknowledged command is lost', () => {
+  const lives = [life('a', 1, 3), life('b', 2, 3)];
+  const [of = a, other = b] = lives;
+
+  it.each([
+    ['is there', 'a-1/7', 0],
+    ['is not', 'b-2/7', 1],
+  ])('what its submitter saw applied %s at another node', (_, id, count) => {
+    const { broken, applied, finished } = watched(nothingLost, lives);
+    applied?.(of, command(3, 'a-1/7'));
+    applied?.(other, command(3, id));
+    finished?.();
+    expect(broken.length > 0 ? 1 : 0).toBe(count);
+  });
+});
+
+describe('fences', () => {
+  it('refuse older terms, and nothing else', () => {
+    const { broken, acted } = watched(fencesRefuse);
+    acted?.(act(a, 3));
+    acted?.(act(b, 7));
+    acted?.(act(a, 3, { isAccepted: false }));
+    acted?.(act(a, 3, { isFenced: false }));
+    expect(broken).toEqual([]);
+    acted?.(act(a, 3));
+    acted?.(act(b, 7, { isAccepted: false }));
+    expect(broken).toHaveLength(2);
+  });
+});
+
+describe('no work of two masters interleaves', () => {
+  it('says nothing of one after the other', () => {
+    const { broken, acted } = watched(noInterleaving);
+    for (const [of, term] of [
+      [a, 3],
+      [a, 3],
+      [b, 7],
+    ] as const)
+      acted?.(act(of, term));
+    expect(broken).toEqual([]);
+  });
+
+  it('sees work that goes on, and a term that two processes write with', () => {
+    const { broken, acted } = watched(noInterleaving);
+    for (const [of, term] of [
+      [a, 3],
+      [b, 7],
+      [a, 3],
+    ] as const)
+      acted?.(act(of, term));
+    expect(broken.join()).toContain('work of term 3 goes on');
+    acted?.(act(b, 3));
+    expect(broken.join()).toContain('two processes write with term 3');
+  });
+});
