@@ -1,6 +1,8 @@
 import { leaseMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import { groupMachine } from '@synod/runtime';
+import { electionMachine } from '@synod/xstate';
+import type { Election } from 'synod';
 import type { AnyStateMachine } from 'xstate';
 
 export interface Diagram {
@@ -26,5 +28,11 @@ export const diagrams: readonly Diagram[] = [
     name: 'group',
     readme: 'packages/runtime/README.md',
     machine: groupMachine({ acceptor, learner, proposer, lease }),
+  },
+  {
+    name: 'election',
+    readme: 'packages/xstate/README.md',
+    // Drawn, not run.
+    machine: electionMachine({ name: 'group' } as Election),
   },
 ];
