@@ -9,6 +9,22 @@ export interface QuickLogic {
 export interface QuickSnapshot {
   readonly status: 'active' | 'done' | 'stopped' | 'error';
   readonly error?: unknown;
+  /** The same, in status `error`. */
+  failed(error: unknown): QuickSnapshot;
+}
+
+/** Of an actor that could not even begin. */
+class Stillborn implements QuickSnapshot {
+  readonly status = 'error';
+  readonly error: unknown;
+
+  constructor(error: unknown) {
+    this.error = error;
+  }
+
+  failed(error: unknown): QuickSnapshot {
+    return new Stillborn(error);
+  }
 }
 
 interface Observer {
@@ -55,7 +71,7 @@ export class QuickActor {
     try {
       this.#snapshot = logic.getInitialSnapshot(this, input);
     } catch (error) {
-      this.#snapshot = { status: 'error', error };
+      this.#snapshot = new Stillborn(error);
     }
   }
 
@@ -130,7 +146,14 @@ export class QuickActor {
 
   emit(event: Event): void {
     const handlers = this.#handlers.get(event.type);
-    if (handlers) for (let i = 0; i < handlers.length; i++) (handlers[i] as Handler)(event);
+    if (!handlers) return;
+    for (let i = 0; i < handlers.length; i++) {
+      try {
+        (handlers[i] as Handler)(event);
+      } catch (error) {
+        report(error);
+      }
+    }
   }
 
   #work(first: Event): void {
@@ -140,7 +163,7 @@ export class QuickActor {
       try {
         this.#snapshot = this.#logic.transition(this.#snapshot, event, this);
       } catch (error) {
-        this.#snapshot = { status: 'error', error };
+        this.#snapshot = this.#snapshot.failed(error);
         this.#fail(error);
         break;
       }
@@ -156,20 +179,37 @@ export class QuickActor {
     // An effect may plan others.
     for (let i = 0; i < this.#planned; i++) {
       const effect = effects[i] as (() => void) | Event;
-      if (typeof effect === 'function') effect();
-      else this.emit(effect);
+      if (typeof effect !== 'function') this.emit(effect);
+      else if (!this.#happens(effect)) break;
     }
     this.#planned = 0;
     const snapshot = this.#snapshot;
     const { status } = snapshot;
     if (status === 'active' || status === 'done') {
       const observers = this.#observers;
-      for (let i = 0; i < observers.length; i++) (observers[i] as Observer).next?.(snapshot);
+      for (let i = 0; i < observers.length; i++) {
+        try {
+          (observers[i] as Observer).next?.(snapshot);
+        } catch (error) {
+          report(error);
+        }
+      }
     }
     if (status === 'active') return;
     if (status === 'error') return this.#fail(snapshot.error);
     this.#end();
     if (status === 'done') this._parent.send({ type: `xstate.done.actor.${this.id}` });
+  }
+
+  /** @returns false when it threw: the actor has failed, and none of the effects behind it happens. */
+  #happens(effect: () => void): boolean {
+    try {
+      effect();
+      return true;
+    } catch (error) {
+      this.#snapshot = this.#snapshot.failed(error);
+      return false;
+    }
   }
 
   #end(): void {
@@ -190,4 +230,9 @@ export class QuickActor {
     this.#handlers.clear();
     this._parent.send({ type: `xstate.error.actor.${this.id}`, error } as Event);
   }
+}
+
+/** What a listener throws harms no actor; nobody handles it, and the program says so. */
+function report(error: unknown): void {
+  void Promise.reject(error);
 }

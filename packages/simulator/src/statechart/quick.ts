@@ -21,29 +21,34 @@ class Snapshot {
   readonly status: 'active' | 'done' | 'stopped' | 'error';
   readonly context: Context;
   readonly configuration: Configuration<Work>;
+  readonly value: unknown;
   readonly children: Children;
   readonly output = undefined;
   readonly error: unknown;
   /** Timers of `after` that run, by the id of their event. */
   readonly timers: Timers;
 
-  constructor(status: Snapshot['status'], step: Step, configuration: Configuration<Work>, error?: unknown) {
+  constructor(status: Snapshot['status'], step: Kept, configuration: Configuration<Work>, error?: unknown) {
     this.status = status;
     this.context = step.context;
     this.configuration = configuration;
+    this.value = configuration.value;
     this.children = step.children;
     this.timers = step.timers;
     this.error = error;
   }
 
-  get value(): unknown {
-    return this.configuration.value;
-  }
-
   matches(test: unknown): boolean {
     return this.configuration.matches(test);
   }
+
+  /** An error met it: all else stays as it was. */
+  failed(error: unknown): Snapshot {
+    return new Snapshot('error', this, this.configuration, error);
+  }
 }
+
+type Kept = Pick<Step, 'context' | 'children' | 'timers'>;
 
 const NOTHING = Object.freeze({});
 
@@ -156,7 +161,8 @@ function logicOf(machine: Machine) {
       next = plan.next;
       isDone = plan.ending !== null;
     }
-    if (!isDone && next === configuration && step.context === context) return snapshot;
+    const isSame = next === configuration && step.context === context && step.children === children;
+    if (!isDone && isSame) return snapshot;
     return new Snapshot(isDone ? 'done' : 'active', step, next);
   };
 
@@ -332,7 +338,8 @@ class ActionTable implements Maker<Work> {
   }
 
   #raises({ event, id, delay }: Builtin): Action {
-    if (typeof event !== 'object' || id === undefined) throw new Unsupported('raise');
+    // Without a delay it would be an event of the same step.
+    if (typeof event !== 'object' || id === undefined || delay === undefined) throw new Unsupported('raise');
     const raised = event as Event;
     const named = typeof delay === 'string' ? this.#machine.implementations.delays[delay] : delay;
     return (step) => {
@@ -372,6 +379,8 @@ type Collect = (args: object, params: unknown) => void;
 
 interface Enqueuer {
   step: Step | null;
+  /** What the action that enqueues was given: conditions are asked of the context as it was then. */
+  given: Parameters<Guard>[0] | null;
   readonly enqueue: unknown;
   readonly check: (guard: unknown) => boolean;
 }
@@ -383,18 +392,21 @@ function enqueuer(bind: (action: unknown) => Bound, guardOf: (guard: unknown) =>
     emit: (event: unknown) => emit(now(), event, undefined),
     assign: (assignment: unknown) => assign(now(), assignment, undefined),
   });
-  const made: Enqueuer = { step: null, enqueue, check: (guard) => guardOf(guard)(now()) };
+  const check = (guard: unknown): boolean => guardOf(guard)(made.given as Parameters<Guard>[0]);
+  const made: Enqueuer = { step: null, given: null, enqueue, check };
   return made;
 }
 
 function enqueues(collect: Collect, shared: Enqueuer): Action {
   return (step, params) => {
-    const before = shared.step;
-    shared.step = step;
+    const { step: outer, given: outerGiven, enqueue, check } = shared;
     const { context, event, scope } = step;
-    const { enqueue, check } = shared;
-    collect({ context, event, enqueue, check, self: scope.self, system: scope.system }, params);
-    shared.step = before;
+    const given = { context, event, enqueue, check, self: scope.self, system: scope.system };
+    shared.step = step;
+    shared.given = given;
+    collect(given, params);
+    shared.step = outer;
+    shared.given = outerGiven;
   };
 }
 
