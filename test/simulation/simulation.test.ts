@@ -39,6 +39,14 @@ describe('a run', () => {
   });
 });
 
+describe('seeds that once failed', () => {
+  it.each([8172, 16_303])('%i: a node was healed while it left, its last flush on a slow disk', async (seed) => {
+    const { violation, healedLeases } = await run(planOf(seed), { drain });
+    expect(violation).toBe(null);
+    expect(healedLeases).toBeLessThan(3);
+  });
+});
+
 describe('whole groups under faults: safe, and a healed majority has a master', () => {
   const blocks = Array.from({ length: SEEDS / BLOCK }, (_, i) => ({ from: 1 + i * BLOCK, through: (i + 1) * BLOCK }));
 

@@ -51,6 +51,12 @@ export interface Outcome {
   readonly interleavedWrites: number;
 }
 
+/**
+ * Leaving takes a lease at most, and a flush: of a slow disk up to two. A service manager starts what has left within
+ * another; less than this in all.
+ */
+const LEAVING_LEASES = 6;
+
 /** Ends a run at its first violation. */
 class Broken extends Error {
   readonly violation: Violation;
@@ -81,6 +87,8 @@ class Run {
   readonly #images = new Map<NodeId, DiskImage[]>();
   /** Nodes that are to stay down until then. */
   readonly #downUntilMs = new Map<NodeId, number>();
+  /** Were told to leave the group. */
+  readonly #leaving = new Set<Life>();
   readonly #terms = new Set<number>();
   #isHealed = false;
   #leftOut: ReadonlySet<NodeId> = new Set();
@@ -200,6 +208,8 @@ class Run {
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
     this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void', faultInWords(fault));
+    const leaving = heal && fault.kind === 'restart' ? this.#group.life(fault.node) : null;
+    if (leaving) this.#leaving.add(leaving);
     if (!heal || !('forMs' in fault)) return;
     this.#active.set(fault, heal);
     this.#group.world.plan(this.#group.world.nowMs + fault.forMs, () => this.#heal(fault));
@@ -268,14 +278,23 @@ class Run {
     return tookMs / this.#plan.leaseMs;
   }
 
-  /** What is chosen is learned by all who are healed, within a lease. */
+  /**
+   * What is chosen is learned by all who are healed, within two leases. Who was told to leave before the healing leaves first
+   * (its last flush may be a slow one), and is started again: its time counts from then.
+   */
   async #demandCatchUp(healed: ReadonlySet<NodeId>): Promise<void> {
     const { world } = this.#group;
+    const { leaseMs } = this.#plan;
+    const fromMs = world.nowMs;
     const lives = () => [...healed].map((node) => this.#group.life(node));
     const through = Math.max(...lives().map((life) => life?.fold.position ?? 0));
     const isDone = () => lives().every((life) => life !== null && life.fold.position >= through);
     if (isDone()) return;
-    if (await world.run(world.nowMs + 2 * this.#plan.leaseMs, isDone)) return;
+    const areThere = () => lives().every((life) => life !== null && !life.ending && !this.#leaving.has(life));
+    await world.run(fromMs + LEAVING_LEASES * leaseMs, () => isDone() || areThere());
+    if (isDone()) return;
+    const startedMs = Math.max(fromMs, ...lives().map((life) => life?.beganMs ?? 0));
+    if (await world.run(startedMs + 2 * leaseMs, isDone)) return;
     const where = lives().map((life) => `${life?.node} at ${life?.fold.position}`);
     this.#fail('N2, protocol.md section 2', `not caught up to position ${through}: ${where.join(', ')}`);
   }
