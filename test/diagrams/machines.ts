@@ -1,4 +1,4 @@
-import { leaseMachine } from '@synod/mastership';
+import { candidateMachine, sessionMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import { groupMachine } from '@synod/runtime';
 import { electionMachine } from '@synod/xstate';
@@ -13,7 +13,8 @@ export interface Diagram {
   readonly machine: AnyStateMachine;
 }
 
-const lease = leaseMachine();
+const lease = sessionMachine();
+const candidate = candidateMachine();
 const acceptor = acceptorMachine();
 const learner = learnerMachine();
 const proposer = proposerMachine();
@@ -23,11 +24,12 @@ export const diagrams: readonly Diagram[] = [
   { name: 'acceptor', readme: 'packages/paxos/README.md', machine: acceptor },
   { name: 'learner', readme: 'packages/paxos/README.md', machine: learner },
   { name: 'proposer', readme: 'packages/paxos/README.md', machine: proposer },
-  { name: 'lease', readme: 'packages/mastership/README.md', machine: lease },
+  { name: 'session', readme: 'packages/mastership/README.md', machine: lease },
+  { name: 'candidate', readme: 'packages/mastership/README.md', machine: candidate },
   {
     name: 'group',
     readme: 'packages/runtime/README.md',
-    machine: groupMachine({ acceptor, learner, proposer, lease }),
+    machine: groupMachine({ acceptor, learner, proposer, lease, candidate }),
   },
   {
     name: 'election',

@@ -1,4 +1,4 @@
-import { type LeaseRules, leaseRules } from '@synod/mastership';
+import { leaseRules } from '@synod/mastership';
 import { proposerRules } from '@synod/paxos';
 import { invariant } from '@synod/protocol';
 import { type FormationRules, type FormationState, formationRules } from '@synod/runtime';
@@ -14,8 +14,9 @@ const BROKEN: Readonly<Record<string, Broken>> = {
   'waits-for-what-is-free': {
     lease: {
       askAtMs(c) {
-        const isFirst = c.input.view.record(c.input.election).term === 0;
-        return leaseRules.askAtMs.call(this as LeaseRules, c) + (isFirst ? 0 : c.leaseMs);
+        const { leaseMs, input } = c.input.lease();
+        const isFirst = input.view.record(c.input.election).term === 0;
+        return leaseRules.askAtMs(c) + (isFirst ? 0 : leaseMs);
       },
     },
   },
@@ -33,8 +34,8 @@ const BROKEN: Readonly<Record<string, Broken>> = {
   'looks-twice-at-the-clock': {
     lease: {
       hold(c, session, request) {
-        invariant((this as LeaseRules).wonSession(c) !== null, 'a look at the clock is not enough');
-        return leaseRules.hold.call(this as LeaseRules, c, session, request);
+        invariant(c.rules.openedSession(c, [session]) !== null, 'a look at the clock is not enough');
+        return leaseRules.hold(c, session, request);
       },
     },
   },

@@ -110,10 +110,12 @@ describe('electionLogic', () => {
   });
 
   it('is in error when this process may not be master of it', async () => {
-    const a = createActor(electionLogic(w.groups.a.election('unknown')), { clock: w.clock });
+    const watcher = await w.observer();
+    const a = createActor(electionLogic(watcher.election()), { clock: w.clock });
     a.subscribe({ error: () => {} });
     begin(a);
     await w.pass(1);
+    void watcher.close();
     expect(a.getSnapshot()).toMatchObject({ status: 'error', error: { code: 'ERR_SYNOD_CONFIG' } });
   });
 

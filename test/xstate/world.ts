@@ -20,6 +20,15 @@ export async function world() {
     clock,
     network,
     groups: { a, b, c },
+    /** One that only looks on. */
+    async observer(): Promise<Group> {
+      const joined = joinOver(
+        { bus: network.bus('watcher'), clock, random: seededRandom(9), process: { host: 'test', pid: 9 } },
+        { membership: { role: 'observer' }, leaseMs },
+      );
+      await clock.advanceAsync(leaseMs);
+      return joined;
+    },
     /** Lets time pass, and what it woke come to rest. */
     async pass(ms: number): Promise<void> {
       await clock.advanceAsync(ms);

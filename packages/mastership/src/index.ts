@@ -19,8 +19,26 @@ export { type Applied, MasterFold, type MasterFoldOptions } from './fold/master-
 export type { MasterReader } from './fold/master-reader.ts';
 export { MasterView } from './fold/master-view.ts';
 export { type Claim, HolderClock, type HolderClockOptions, type Stamp } from './holder-clock.ts';
-export type { LeaseContext } from './lease/lease.context.ts';
-export { leaseMachine } from './lease/lease.machine.ts';
+export {
+  Candidacies,
+  type CandidaciesOptions,
+  type CandidacyEvent,
+  type CandidateRef,
+  type SessionRef,
+} from './lease/candidacies.ts';
+export { candidateMachine } from './lease/candidate.machine.ts';
+export type { CandidateContext, SessionContext } from './lease/lease.context.ts';
 export { type LeaseRules, leaseRules } from './lease/lease.rules.ts';
-export type { LeaseEmitted, LeaseEvent, LeaseInput, Licence, LostBy } from './lease/lease.types.ts';
+export type {
+  CandidateEmitted,
+  CandidateEvent,
+  CandidateInput,
+  LeaseEvent,
+  Licence,
+  LostBy,
+  SessionEmitted,
+  SessionEvent,
+  SessionInput,
+} from './lease/lease.types.ts';
 export { deadlineOf, hasSeen, isMaster, licence, remainingMs } from './lease/licence.ts';
+export { sessionMachine } from './lease/session.machine.ts';

@@ -1,6 +1,7 @@
 export type {
   CampaignOptions,
   Election,
+  ElectionOptions,
   Master,
   MasterChange,
   Mastership,
@@ -11,8 +12,14 @@ export { type MemoryFence, memoryFence } from './fence/memory-fence.ts';
 export { type SqlFenceOptions, type SqlQuery, sqlFence, sqlFenceTable } from './fence/sql-fence.ts';
 export { type FormationRules, type FormationState, formationRules } from './group/formation.rules.ts';
 export { groupMachine, type RoleMachines } from './group/group.machine.ts';
-export type { Group, GroupEvents, GroupStatus, NodeState, RecordChange } from './group/group.ts';
-export { GROUP_ELECTION } from './group/group-node.ts';
+export {
+  GROUP_ELECTION,
+  type Group,
+  type GroupEvents,
+  type GroupStatus,
+  type NodeState,
+  type RecordChange,
+} from './group/group.ts';
 export { realMachines as roleMachines } from './group/roles.ts';
 export { joinOver } from './join.ts';
 export { type JsonView, jsonView } from './json-view.ts';

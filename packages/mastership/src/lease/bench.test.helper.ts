@@ -4,37 +4,57 @@ import { createActor } from 'xstate';
 import { decodeMasterCommand, encodeMasterCommand, type MasterCommand } from '../commands.ts';
 import { MasterFold } from '../fold/master-fold.ts';
 import { HolderClock } from '../holder-clock.ts';
-import { leaseMachine } from './lease.machine.ts';
+import { Candidacies, type CandidacyEvent } from './candidacies.ts';
+import { candidateMachine } from './candidate.machine.ts';
+import type { CandidateContext, SessionContext } from './lease.context.ts';
 import type { LeaseRules } from './lease.rules.ts';
-import type { LeaseEmitted, LeaseEvent, LeaseInput } from './lease.types.ts';
-import { isMaster, remainingMs } from './licence.ts';
+import type { CandidateEvent, CandidateInput, LeaseEvent, SessionInput } from './lease.types.ts';
+import { isMaster, licence, remainingMs } from './licence.ts';
+import { sessionMachine } from './session.machine.ts';
 
 export const DRIFT: Drift = { maxDriftPpm: 10_000, guardDivisor: 100 };
 
 /** Steady instead of random, so that a test can say the instant: renewals at a quarter of the lease, half of all jitter. */
 const halfway = { next: () => 0.5, id: () => 'unused' };
 
-export type Emitted<Type extends LeaseEmitted['type']> = Extract<LeaseEmitted, { type: Type }>;
+export type Emitted<Type extends CandidacyEvent['type']> = Extract<CandidacyEvent, { type: Type }>;
 
-/** One candidate, `a`, over a log that the test writes by hand. A lease lasts 1000 ms unless told. */
+export type BenchInput = Partial<SessionInput> &
+  Partial<Pick<CandidateInput, 'priority' | 'metadata'>> & { rules?: LeaseRules; clock?: VirtualClock; seed?: number };
+
+const LEASE_EVENTS: ReadonlySet<string> = new Set<LeaseEvent['type']>([
+  'applied',
+  'seen',
+  'outcome',
+  'caughtUp',
+  'leading',
+  'leaseMs',
+  'journal.failed',
+]);
+
+/** One node, `a`, over a log that the test writes by hand; a candidate for `group` unless told. A lease lasts 1000 ms. */
 export class Bench {
   readonly clock: VirtualClock;
   readonly fold = new MasterFold();
   readonly holderClock: HolderClock;
   readonly actor;
-  readonly emitted: LeaseEmitted[] = [];
+  readonly candidacies: Candidacies;
+  readonly emitted: CandidacyEvent[] = [];
   position = 0;
-  /** The machine is told nothing of what is applied, as between the two. */
+  /** The machines are told nothing of what is applied, as between the two. */
   isDeaf = false;
+  isStopped = false;
   #others = 0;
+  readonly #listeners: ((event: Emitted<'propose'>) => void)[] = [];
 
-  constructor(input: Partial<LeaseInput> & { rules?: LeaseRules; clock?: VirtualClock; seed?: number } = {}) {
-    const { rules, seed, ...rest } = input;
+  constructor(input: BenchInput = {}) {
+    const { rules, seed, priority, metadata, ...rest } = input;
     this.clock = input.clock ?? new VirtualClock();
+    const { clock } = this;
     const leaseMs = input.leaseMs ?? 1_000;
-    this.holderClock = new HolderClock({ clock: this.clock, leaseMs });
-    this.actor = createActor(leaseMachine(rules), {
-      clock: this.clock,
+    this.holderClock = new HolderClock({ clock, leaseMs });
+    this.actor = createActor(sessionMachine(rules), {
+      clock,
       input: {
         self: 'a',
         incarnation: 'a1',
@@ -44,10 +64,20 @@ export class Bench {
         holderClock: this.holderClock,
         view: this.fold.view,
         ...rest,
-        clock: this.clock,
+        clock,
       },
     });
-    this.actor.on('*', (event) => this.emitted.push(event as LeaseEmitted));
+    const machine = candidateMachine(rules);
+    const own = { ...(priority === undefined ? {} : { priority }), ...(metadata === undefined ? {} : { metadata }) };
+    this.candidacies = new Candidacies({
+      session: this.actor,
+      candidate: (given) => createActor(machine, { clock, input: { ...given, ...own } }),
+      tell: (event) => {
+        this.emitted.push(event);
+        if (event.type === 'stopped') this.isStopped = true;
+        if (event.type === 'propose') for (const listener of this.#listeners) listener(event);
+      },
+    });
     this.fold.onApplied(({ id, applied, reason, news }) => {
       if (this.isDeaf) return;
       if (news) this.send({ type: 'applied', news });
@@ -57,8 +87,14 @@ export class Bench {
     this.actor.start();
   }
 
-  send(event: LeaseEvent): void {
-    if (this.actor.getSnapshot().status === 'active') this.actor.send(event);
+  onPropose(listener: (event: Emitted<'propose'>) => void): void {
+    this.#listeners.push(listener);
+  }
+
+  /** To the node, or to its candidate for `election`. */
+  send(event: LeaseEvent | CandidateEvent, election = 'group'): void {
+    if (LEASE_EVENTS.has(event.type) || 'mode' in event) this.candidacies.send(event as LeaseEvent);
+    else this.candidacies.tell(election, event as CandidateEvent);
   }
 
   /** Chooses a command: it is seen, and applied. @returns its position. */
@@ -105,7 +141,7 @@ export class Bench {
     return command;
   }
 
-  all<Type extends LeaseEmitted['type']>(type: Type): Emitted<Type>[] {
+  all<Type extends CandidacyEvent['type']>(type: Type): Emitted<Type>[] {
     return this.emitted.filter((event): event is Emitted<Type> => event.type === type);
   }
 
@@ -117,22 +153,38 @@ export class Bench {
     return this.fold.view.record('group');
   }
 
-  get context() {
+  /** Of the session. */
+  get context(): SessionContext {
     return this.actor.getSnapshot().context;
   }
 
-  /** Of the candidacy. */
-  get state(): unknown {
-    const { value } = this.actor.getSnapshot();
-    return typeof value === 'object' ? (value.running as { candidacy: unknown }).candidacy : value;
+  candidate(election = 'group'): CandidateContext {
+    const candidate = this.candidacies.candidate(election);
+    if (!candidate) throw new Error(`nobody has spoken to the candidate for ${election}`);
+    return candidate.getSnapshot().context;
   }
 
-  get isMaster(): boolean {
-    return isMaster(this.context);
+  /** Of the candidacy. */
+  state(election = 'group'): unknown {
+    return this.candidacies.candidate(election)?.getSnapshot().value;
+  }
+
+  /** Of the session. */
+  get session(): unknown {
+    const { value } = this.actor.getSnapshot();
+    return typeof value === 'object' ? (value.running as { session: unknown }).session : value;
+  }
+
+  isMaster(election = 'group'): boolean {
+    return this.candidacies.candidate(election) !== undefined && isMaster(this.candidate(election));
+  }
+
+  licence(election = 'group') {
+    return licence(this.candidate(election));
   }
 
   get remainingMs(): number {
-    return remainingMs(this.context);
+    return remainingMs(this.candidate());
   }
 }
 

@@ -1,8 +1,8 @@
 import type { CommandId, NodeId } from '@synod/protocol';
-import type { SeenHolder } from '../commands.ts';
+import type { SeenHolder, Take } from '../commands.ts';
 import type { Claim } from '../holder-clock.ts';
 import type { LeaseRules } from './lease.rules.ts';
-import type { LeaseInput } from './lease.types.ts';
+import type { CandidateInput, SessionInput } from './lease.types.ts';
 import type { Sights } from './sights.ts';
 
 /** A command that opens or renews a session, remembered with the instant it was asked for: only by such may we hold (T3). */
@@ -20,6 +20,46 @@ export interface Opening {
   readonly session: number | null;
 }
 
+/** The session held: the lease of everything this node is master of. */
+export interface Holding {
+  readonly session: number;
+  /** Version of the session, and the command that set it, as adopted here: never what came after the end (T6). */
+  readonly version: number;
+  readonly setBy: CommandId;
+  /** All that were sent and are not superseded (T4). */
+  readonly requests: readonly Request[];
+  /** Those of them that the deadline is the least of (T4). */
+  readonly claims: readonly Request[];
+  readonly renewAtMs: number;
+  /** Lapsed, ended by others, or given up: never used again (T6). */
+  readonly isOver: boolean;
+}
+
+/** State of the session of one node. Its rules change it; its candidates read it. */
+export interface SessionContext {
+  readonly input: Required<SessionInput>;
+  readonly rules: LeaseRules;
+  /** What is asked for from the next command on. */
+  readonly leaseMs: number;
+  readonly isCaughtUp: boolean;
+  readonly hasFailed: boolean;
+  readonly isStopping: boolean;
+  /** Owned by this machine and changed in place: the one part that grows with the group. */
+  readonly sights: Sights;
+  /** The opening under way, with what is asked for in the same command. */
+  readonly opening: { readonly request: Request; readonly take: Take | null; readonly silent: NodeId | null } | null;
+  readonly opens: readonly Opening[];
+  readonly holding: Holding | null;
+  /** Own sessions that are being ended, by the command that ends them. */
+  readonly endings: ReadonlyMap<number, CommandId>;
+  readonly closeAtMs: number;
+  /** Sessions of others that a candidate waits for. */
+  readonly watched: ReadonlySet<number>;
+  /** Silent sessions that are being expired, with the version that was waited for. */
+  readonly expiries: ReadonlyMap<number, { readonly id: CommandId; readonly version: number }>;
+  readonly sweepAtMs: number;
+}
+
 /** What a candidate waits for, and what it will name. */
 export interface Aim {
   readonly expectedVersion: number;
@@ -34,24 +74,18 @@ export interface Aim {
   readonly jitterMs: number;
 }
 
-/** A taking under way. */
+/** A taking under way: by the open session, or in the command that opens one (then `id` is null here). */
 export interface Attempt {
   readonly aim: Aim;
-  readonly request: Request;
+  readonly id: CommandId | null;
+  readonly session: number | null;
+  readonly atMs: number;
 }
 
 /** A mastership: in force, or being given up. */
-export interface Holding {
+export interface HeldTerm {
   readonly session: number;
   readonly term: number;
-  /** Version of the session, and the command that set it, as adopted here: never what came after the end (T6). */
-  readonly version: number;
-  readonly setBy: CommandId;
-  /** All that were sent and are not superseded (T4). */
-  readonly requests: readonly Request[];
-  /** Those of them that the deadline is the least of (T4). */
-  readonly claims: readonly Request[];
-  readonly renewAtMs: number;
   /** Given up, lapsed or lost: never resumed. When that was said. */
   readonly givenUpAtMs: number | null;
 }
@@ -62,30 +96,18 @@ export interface Resignation {
   readonly againAtMs: number;
 }
 
-/** State of a candidate. Its rules change it; {@link isMaster} and its sisters read it. */
-export interface LeaseContext {
-  readonly input: Required<LeaseInput>;
+/** State of a candidate for one election. Its rules change it; `isMaster()` reads it. */
+export interface CandidateContext {
+  readonly input: Required<CandidateInput>;
   readonly rules: LeaseRules;
-  /** What is asked for from the next command on. */
-  readonly leaseMs: number;
+  readonly priority: number;
   readonly isWanted: boolean;
   readonly isEligible: boolean;
-  readonly isCaughtUp: boolean;
-  readonly hasFailed: boolean;
   readonly isStopping: boolean;
-  /** Owned by this machine and changed in place: the one part that grows with the group. */
-  readonly sights: Sights;
   readonly aim: Aim | null;
   /** Not to be asked for before: after a refusal, or having resigned. */
   readonly notBeforeMs: number;
   readonly attempt: Attempt | null;
-  readonly opens: readonly Opening[];
-  readonly holding: Holding | null;
+  readonly mastership: HeldTerm | null;
   readonly resignation: Resignation | null;
-  /** Own sessions that are being ended, by the command that ends them. */
-  readonly endings: ReadonlyMap<number, CommandId>;
-  readonly closeAtMs: number;
-  /** Silent sessions that are being expired, with the version that was waited for. */
-  readonly expiries: ReadonlyMap<number, { readonly id: CommandId; readonly version: number }>;
-  readonly sweepAtMs: number;
 }

@@ -5,7 +5,10 @@ import { type LeaseRules, leaseRules } from './lease.rules.ts';
 import { type Action, World } from './world.test.helper.ts';
 
 const action = fc.oneof(
-  { weight: 3, arbitrary: fc.record({ type: fc.constantFrom('want', 'resign', 'unwant', 'restart') }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ type: fc.constantFrom('want', 'resign', 'unwant', 'restart'), election: fc.nat(2) }),
+  },
   {
     weight: 3,
     arbitrary: fc.record({
@@ -19,6 +22,7 @@ const action = fc.oneof(
 const schedule = fc.record({
   seed: fc.integer(),
   nodes: fc.constantFrom(2, 3),
+  elections: fc.constantFrom(['group'], ['group', 'one', 'two']),
   leaseMs: fc.constantFrom(200, 600),
   rates: fc.constantFrom([1, 1, 1], [0.99, 1.01, 1], [1.01, 0.99, 0.99], [0.99, 1.01, 1.01]),
   loss: fc.constantFrom(0, 0.1, 0.4),
@@ -36,10 +40,12 @@ function run({ steps, ...options }: Schedule, rules: LeaseRules = leaseRules, fo
   const pass = (forMs: number) => {
     for (let leftMs = forMs; leftMs > 0; leftMs -= STEP_MS) {
       world.truth.advance(Math.min(STEP_MS, leftMs));
-      const names = world.masters().map(({ name }) => name);
       seen.instants += 1;
-      if (names.length > 0) seen.withMaster += 1;
-      if (names.length > 1) seen.overlaps.push(`${world.truth.now()}: ${names}`);
+      for (const election of world.elections) {
+        const names = world.masters(election).map(({ name }) => name);
+        if (names.length > 0) seen.withMaster += 1 / world.elections.length;
+        if (names.length > 1) seen.overlaps.push(`${world.truth.now()}: ${names} of ${election}`);
+      }
     }
   };
   for (let i = 0; i < options.nodes; i++) world.do(i, { type: 'want' });
@@ -99,7 +105,7 @@ const controls: Record<string, Control> = {
   'T1 lease counted from learning': {
     rules: {
       hold(c, session, request) {
-        return leaseRules.hold.call(this, c, session, { ...request, stamp: c.input.holderClock.stamp(c.leaseMs) });
+        return leaseRules.hold(c, session, { ...request, stamp: c.input.holderClock.stamp(c.leaseMs) });
       },
     },
   },
@@ -115,7 +121,7 @@ const controls: Record<string, Control> = {
   'T2 a renewal that does not move the wait': {
     rules: {
       waitEndsAtMs(c, session) {
-        return leaseRules.waitEndsAtMs.call(this, c, { ...session, setBy: session.openedBy });
+        return leaseRules.waitEndsAtMs(c, { ...session, setBy: session.openedBy });
       },
     },
   },
@@ -131,12 +137,12 @@ const controls: Record<string, Control> = {
   'T7 a term given up is still acted by': {
     rules: {
       holds(c) {
-        const holding = c.holding && { ...c.holding, givenUpAtMs: null };
-        return leaseRules.holds.call(this, { ...c, holding });
+        const mastership = c.mastership && { ...c.mastership, givenUpAtMs: null };
+        return leaseRules.holds({ ...c, mastership });
       },
     },
   },
-  'T5 expiry by timer alone': { rules: { holds: (c) => c.holding !== null && c.holding.givenUpAtMs === null } },
+  'T5 expiry by timer alone': { rules: { holds: (c) => c.mastership !== null && c.mastership.givenUpAtMs === null } },
   'section 3 no version of the session': {
     fold: {
       refuseTake(change, session, take) {

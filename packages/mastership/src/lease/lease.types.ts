@@ -1,20 +1,16 @@
 import type { Clock, Command, CommandId, Drift, Incarnation, MasterNews, NodeId, Random } from '@synod/protocol';
+import type { Take } from '../commands.ts';
 import type { MasterReader } from '../fold/master-reader.ts';
 import type { HolderClock } from '../holder-clock.ts';
+import type { SessionContext } from './lease.context.ts';
 
-/** What one candidate for one election is given at its start. Ports come in here; nothing else reaches the outside. */
-export interface LeaseInput {
+/** What the session of one node is given at its start. Ports come in here; nothing else reaches the outside. */
+export interface SessionInput {
   readonly self: NodeId;
   readonly incarnation: Incarnation;
-  /** Default `group`, the election of the group itself. */
-  readonly election?: string;
-  /** What this candidate asks for. What is in force is what the session's `setBy` asked for (fault 17). */
+  /** What this node asks for. What is in force is what the session's `setBy` asked for (fault 17). */
   readonly leaseMs: number;
   readonly drift: Drift;
-  /** 0 to 100: the higher, the less jitter (T11). */
-  readonly priority?: number;
-  /** Stands in the record while we are master. */
-  readonly metadata?: Readonly<Record<string, string>>;
   readonly clock: Clock;
   readonly random: Random;
   /** Elapsed time as a holder counts it (T9). The runtime ticks it at least every lease/20. */
@@ -28,23 +24,25 @@ export interface LeaseInput {
   readonly nextNumber?: () => number;
 }
 
+/** What a candidate for one election is given. */
+export interface CandidateInput {
+  readonly election: string;
+  /** 0 to 100: the higher, the less jitter (T11). */
+  readonly priority?: number;
+  /** Stands in the record while we are master. */
+  readonly metadata?: Readonly<Record<string, string>>;
+  /** The session of this node, as it is at this instant: the lease that all its masterships hang on. */
+  readonly lease: () => SessionContext;
+}
+
+/** What happens in the log, and to the node: for the session and all candidates. */
 export type LeaseEvent =
-  /** Somebody here wants to be master. */
-  | { readonly type: 'want' }
-  /** Nobody here does any more; a mastership is resigned. */
-  | { readonly type: 'unwant'; readonly reason?: string }
   /** The fold changed; the view shows it already. */
   | { readonly type: 'applied'; readonly news: MasterNews }
   /** A command id of the machine `master` was seen in any form, chosen or not (T2). Repeats do no harm. */
   | { readonly type: 'seen'; readonly id: CommandId }
   /** A command of this incarnation was chosen and applied, or refused, here. */
   | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
-  /** Gives the mastership back; the wish for it stays. */
-  | { readonly type: 'resign'; readonly reason?: string }
-  /** All work of the mastership that was lost or given up has stopped (T6, T7). */
-  | { readonly type: 'settled' }
-  /** Health, or a veto of the user. Counts as true until told. */
-  | { readonly type: 'eligible'; readonly value: boolean }
   /** This node has applied all it knows to be chosen (T11). Counts as true until told. */
   | { readonly type: 'caughtUp'; readonly value: boolean }
   /** This node leads the log: it expires sessions that fell silent holding nothing. Counts as false until told. */
@@ -58,6 +56,49 @@ export type LeaseEvent =
    * session end by itself.
    */
   | { readonly type: 'stop'; readonly mode: 'resign' | 'abandon' };
+
+export type SessionEvent =
+  | LeaseEvent
+  /** A candidate asks for an election, or for a session to be handed something (T8): open one if there is none. */
+  | { readonly type: 'open'; readonly take: Take | null; readonly silent: NodeId | null }
+  /** Nobody here asks or holds by the session any more. `mayLinger`: what hung on it has been given back. */
+  | { readonly type: 'release'; readonly mayLinger: boolean }
+  /** Something could not be given back within a lease (T7): all work stops, the session is left to its end. */
+  | { readonly type: 'giveUp' }
+  /** All work of the session that is over has stopped (T6). */
+  | { readonly type: 'settled' }
+  /** Say when this session of another has been silent for as long as T2 asks. */
+  | { readonly type: 'watch'; readonly session: number };
+
+export type CandidateEvent =
+  /** Somebody here wants to be master. */
+  | { readonly type: 'want' }
+  /** Nobody here does any more; a mastership is resigned. */
+  | { readonly type: 'unwant'; readonly reason?: string }
+  /** Gives the mastership back; the wish for it stays. */
+  | { readonly type: 'resign'; readonly reason?: string }
+  /** All work of the mastership that was lost or given up has stopped (T6, T7). */
+  | { readonly type: 'settled' }
+  /** Health, or a veto of the user. Counts as true until told. */
+  | { readonly type: 'eligible'; readonly value: boolean }
+  /** How much sooner than others to ask (T11). */
+  | { readonly type: 'priority'; readonly value: number }
+  /** The record of this election changed; the view shows it already. */
+  | { readonly type: 'record' }
+  /** What became of a command of this candidate's. */
+  | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
+  /** The holder was silent for as long as T2 asks. */
+  | { readonly type: 'silent'; readonly session: number }
+  /** Something that the candidate reads elsewhere changed: look again. */
+  | { readonly type: 'review' }
+  /** The session of this node is open. */
+  | { readonly type: 'opened' }
+  /** The session that was asked for did not open. `isRefused`: for a reason that may stay. */
+  | { readonly type: 'notOpened'; readonly isRefused: boolean }
+  /** The session of this node is over (T6). */
+  | { readonly type: 'over'; readonly lostBy: LostBy }
+  /** No mastership any more: what is held is given back. */
+  | { readonly type: 'stop' };
 
 /** Why a mastership is over here. */
 export type LostBy = 'expired' | 'resigned' | 'deposed' | 'closed' | 'failed';
@@ -76,12 +117,32 @@ export interface Licence {
   readonly deadlineAtMs: number;
 }
 
-export type LeaseEmitted =
+/** Wishes of session and candidates to the log. */
+export type Wish =
   | { readonly type: 'propose'; readonly command: Command; readonly presumedSilent?: NodeId }
   /** Stop asking for this command. It may still be chosen. */
-  | { readonly type: 'withdraw'; readonly id: CommandId }
+  | { readonly type: 'withdraw'; readonly id: CommandId };
+
+export type SessionEmitted =
+  | Wish
+  | { readonly type: 'opened' }
+  | { readonly type: 'notOpened'; readonly isRefused: boolean }
+  /** The deadline was extended. */
+  | { readonly type: 'renewed' }
+  /** Every mastership that hangs on it is over. `isMaster()` says so already. */
+  | { readonly type: 'over'; readonly lostBy: LostBy }
+  /** A new one may be asked for. */
+  | { readonly type: 'closed' }
+  /** T2 is over for the session of another. */
+  | { readonly type: 'silent'; readonly session: number }
+  | { readonly type: 'stopped' };
+
+export type CandidateEmitted =
+  | Wish
+  /** Asks for the election with a session that is not open yet: both travel in one command if nobody else asks. */
+  | { readonly type: 'open'; readonly take: Take; readonly silent: NodeId | null }
+  | { readonly type: 'watch'; readonly session: number }
   | ({ readonly type: 'acquired' } & Licence)
-  | ({ readonly type: 'renewed' } & Licence)
   /** Stop all work of this term, then answer with `settled`. Said once for each `acquired`. */
   | {
       readonly type: 'lost';
@@ -91,5 +152,4 @@ export type LeaseEmitted =
       readonly reason?: string;
     }
   /** Giving back took longer than a lease: the session is not renewed any more, whatever still works (T7). */
-  | { readonly type: 'overrun'; readonly election: string; readonly term: number }
-  | { readonly type: 'stopped' };
+  | { readonly type: 'overrun'; readonly election: string; readonly term: number };

@@ -1,25 +1,25 @@
 import type { CommandId } from '@synod/protocol';
-import type { LeaseContext } from './lease.context.ts';
+import type { CandidateContext, SessionContext } from './lease.context.ts';
 import { licenceOf } from './lease.rules.ts';
 import type { Licence } from './lease.types.ts';
 
 /**
  * T5: may this node act as master at this very instant? Compares clocks at each call, two readings of them, and allocates
- * nothing. No event, signal or state of the machine is a licence; this is, and the fence at the resource.
+ * nothing. No event, signal or state of a machine is a licence; this is, and the fence at the resource.
  */
-export const isMaster = (context: LeaseContext): boolean => context.rules.holds(context);
+export const isMaster = (context: CandidateContext): boolean => context.rules.holds(context);
 
 /** What is left of the mastership in force, ms; 0 when there is none. */
-export const remainingMs = (context: LeaseContext): number =>
-  context.rules.holds(context) ? Math.max(0, context.rules.remainingMs(context)) : 0;
+export const remainingMs = (context: CandidateContext): number =>
+  context.rules.holds(context) ? Math.max(0, context.rules.remainingMs(context.input.lease())) : 0;
 
 /** The mastership in force at this instant, or `null`. */
-export const licence = (context: LeaseContext): Licence | null =>
-  context.holding !== null && context.rules.holds(context) ? licenceOf(context, context.holding) : null;
+export const licence = (context: CandidateContext): Licence | null =>
+  context.mastership !== null && context.rules.holds(context) ? licenceOf(context, context.mastership) : null;
 
-/** T4: the last instant by which the session held lets us act, monotonic; `null` while no session is held. */
-export const deadlineOf = (context: LeaseContext): number | null =>
+/** T4: the last instant by which the session held lets us act, monotonic; `null` while none is held. */
+export const deadlineOf = (context: SessionContext): number | null =>
   context.holding === null ? null : context.input.clock.now() + context.rules.remainingMs(context);
 
 /** T2: true when the first sight of this command is known already. */
-export const hasSeen = ({ sights }: LeaseContext, id: CommandId): boolean => sights.has(id);
+export const hasSeen = ({ sights }: SessionContext, id: CommandId): boolean => sights.has(id);

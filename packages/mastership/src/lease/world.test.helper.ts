@@ -5,10 +5,11 @@ import { type FoldRules, foldRules } from '../fold/fold.rules.ts';
 import { MasterFold } from '../fold/master-fold.ts';
 import { HolderClock } from '../holder-clock.ts';
 import { DRIFT } from './bench.test.helper.ts';
-import { leaseMachine } from './lease.machine.ts';
+import { Candidacies } from './candidacies.ts';
+import { candidateMachine } from './candidate.machine.ts';
 import { type LeaseRules, leaseRules } from './lease.rules.ts';
-import type { LeaseEvent } from './lease.types.ts';
-import { isMaster } from './licence.ts';
+import type { CandidateEvent, LeaseEvent } from './lease.types.ts';
+import { sessionMachine } from './session.machine.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -20,14 +21,14 @@ export interface WorldOptions {
   readonly loss: number;
   /** Longest delay of anything on its way. */
   readonly delayMs: number;
+  /** Default: `group` alone. */
+  readonly elections?: readonly string[];
   readonly rules?: LeaseRules;
   readonly foldRules?: FoldRules;
 }
 
 export type Action =
-  | { readonly type: 'want' }
-  | { readonly type: 'unwant' }
-  | { readonly type: 'resign' }
+  | { readonly type: 'want' | 'unwant' | 'resign'; readonly election?: number }
   | { readonly type: 'restart' }
   /** Nothing runs, clocks go on: a stopped process. */
   | { readonly type: 'pause'; readonly forMs: number }
@@ -53,14 +54,18 @@ export class World {
     this.nodes = options.rates.slice(0, options.nodes).map((rate, i) => new Node(this, `n${i}`, rate));
   }
 
+  get elections(): readonly string[] {
+    return this.options.elections ?? ['group'];
+  }
+
   /** By their own answers at this true instant. */
-  masters(): readonly Node[] {
-    return this.nodes.filter((node) => node.isMaster);
+  masters(election = 'group'): readonly Node[] {
+    return this.nodes.filter((node) => node.isMaster(election));
   }
 
   /** 3 stands for whoever is master: that is where it hurts. */
   do(index: number, action: Action): void {
-    const [master] = this.masters();
+    const [master] = this.elections.flatMap((election) => this.masters(election));
     const node = index === 3 && master ? master : this.nodes[index % this.nodes.length];
     node?.do(action);
   }
@@ -94,11 +99,12 @@ class Node {
   #life = 0;
   #number = 0;
   #incarnation = '';
-  #actor!: Actor<ReturnType<typeof leaseMachine>>;
+  #actor!: Actor<ReturnType<typeof sessionMachine>>;
+  #candidacies!: Candidacies;
   #fold!: MasterFold;
   #delivered = 0;
   #isDelivering = false;
-  #isWanted = false;
+  readonly #wanted = new Set<string>();
   #cutUntilMs = 0;
   #deafUntilMs = 0;
 
@@ -109,8 +115,8 @@ class Node {
     this.#start();
   }
 
-  get isMaster(): boolean {
-    return isMaster(this.#actor.getSnapshot().context);
+  isMaster(election: string): boolean {
+    return this.#candidacies.licence(election) !== null;
   }
 
   do(action: Action): void {
@@ -118,9 +124,16 @@ class Node {
     switch (action.type) {
       case 'want':
       case 'unwant':
-        this.#isWanted = action.type === 'want';
-        return this.hear(action);
-      case 'resign':
+      case 'resign': {
+        const { type } = action;
+        for (const [i, election] of this.world.elections.entries()) {
+          if (action.election !== undefined && action.election % this.world.elections.length !== i) continue;
+          if (type === 'want') this.#wanted.add(election);
+          if (type === 'unwant') this.#wanted.delete(election);
+          this.tell(election, { type });
+        }
+        return;
+      }
       case 'leaseMs':
         return this.hear(action);
       case 'pause':
@@ -139,9 +152,17 @@ class Node {
   }
 
   hear(event: LeaseEvent): void {
+    this.#inLife(() => this.#candidacies.send(event));
+  }
+
+  tell(election: string, event: CandidateEvent): void {
+    this.#inLife(() => this.#candidacies.tell(election, event));
+  }
+
+  #inLife(work: () => void): void {
     const actor = this.#actor;
     this.clock.run(() => {
-      if (actor === this.#actor) actor.send(event);
+      if (actor === this.#actor) work();
     });
   }
 
@@ -169,7 +190,7 @@ class Node {
     while (this.#delivered < log.length) {
       const command = log[this.#delivered++] as Command;
       this.#pending.delete(command.id);
-      this.#actor.send({ type: 'seen', id: command.id });
+      this.#candidacies.send({ type: 'seen', id: command.id });
       this.#fold.apply(this.#delivered, command);
     }
   }
@@ -183,7 +204,7 @@ class Node {
     this.#isDelivering = false;
     const fold = new MasterFold({ rules: broken });
     const holderClock = new HolderClock({ clock: this.clock, leaseMs: 100 });
-    const actor = createActor(leaseMachine(rules), {
+    const actor = createActor(sessionMachine(rules), {
       clock: this.clock,
       input: {
         self: this.name,
@@ -198,16 +219,29 @@ class Node {
       },
     });
     this.#actor?.stop();
+    this.#candidacies?.close();
+    const { clock } = this;
+    const machine = candidateMachine(rules);
+    const candidacies = new Candidacies({
+      session: actor,
+      candidate: (input) => createActor(machine, { clock, input }),
+      tell: (event) => {
+        if (event.type === 'propose') this.#propose(event.command);
+        if (event.type === 'withdraw') this.#pending.delete(event.id);
+        if (event.type !== 'lost') return;
+        clock.setTimeout(() => {
+          if (actor === this.#actor) this.tell(event.election, { type: 'settled' });
+        }, 100 * this.world.random.next());
+      },
+    });
     this.#actor = actor;
+    this.#candidacies = candidacies;
     this.#fold = fold;
     fold.onApplied(({ id, applied, reason, news }) => {
-      if (news) actor.send({ type: 'applied', news });
+      if (news) candidacies.send({ type: 'applied', news });
       if (incarnationOf(id) !== this.#incarnation) return;
-      actor.send(reason ? { type: 'outcome', id, applied, reason } : { type: 'outcome', id, applied });
+      candidacies.send(reason ? { type: 'outcome', id, applied, reason } : { type: 'outcome', id, applied });
     });
-    actor.on('propose', ({ command }) => this.#propose(command));
-    actor.on('withdraw', ({ id }) => this.#pending.delete(id));
-    actor.on('lost', () => this.clock.setTimeout(() => this.hear({ type: 'settled' }), 100 * this.world.random.next()));
     actor.start();
     const tick = () => {
       if (actor !== this.#actor) return;
@@ -215,7 +249,7 @@ class Node {
       this.clock.setTimeout(tick, 5);
     };
     tick();
-    if (this.#isWanted) actor.send({ type: 'want' });
+    for (const election of this.#wanted) this.tell(election, { type: 'want' });
     this.deliverSoon();
   }
 

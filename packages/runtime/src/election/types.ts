@@ -22,6 +22,14 @@ export interface MasterChange {
   readonly version: number;
 }
 
+/** How this process stands for one election. Counts from the first time it is given, before it campaigns. */
+export interface ElectionOptions {
+  /** 0 … 100: a higher one waits less when the mastership is free. Default: that of the group. */
+  readonly priority?: number;
+  /** Travels with the mastership. Default: that of the group. */
+  readonly metadata?: Readonly<Record<string, string>>;
+}
+
 export interface CampaignOptions {
   readonly signal?: AbortSignal;
   /** Give up after this long, ms, with a TimeoutError. Default: never. */

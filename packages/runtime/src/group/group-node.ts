@@ -1,4 +1,13 @@
-import { type Applied, HolderClock, type Licence, MasterFold, type MasterReader } from '@synod/mastership';
+import {
+  type Applied,
+  type CandidateInput,
+  type CandidateRef,
+  type candidateMachine,
+  HolderClock,
+  type Licence,
+  MasterFold,
+  type MasterReader,
+} from '@synod/mastership';
 import {
   ClosedError,
   type Codec,
@@ -19,12 +28,21 @@ import {
 } from '@synod/protocol';
 import { type Actor, createActor } from 'xstate';
 import { type Candidate, GroupElection } from '../election/election.ts';
-import type { Election } from '../election/types.ts';
-import { type NodeOptions, type NodePorts, type ResolvedOptions, resolveOptions } from '../options.ts';
+import type { Election, ElectionOptions } from '../election/types.ts';
+import { type NodeOptions, type NodePorts, nameProblems, type ResolvedOptions, resolveOptions } from '../options.ts';
 import { Chronicle } from './chronicle.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
-import type { Group, GroupEvents, GroupStatus, Listener, ListenerOptions, NodeState, RecordChange } from './group.ts';
+import {
+  GROUP_ELECTION,
+  type Group,
+  type GroupEvents,
+  type GroupStatus,
+  type Listener,
+  type ListenerOptions,
+  type NodeState,
+  type RecordChange,
+} from './group.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
@@ -34,23 +52,29 @@ import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
 import { RECIPIENT, type Roles, realMachines } from './roles.ts';
 
-/** The group's own election: it always exists, and only members are eligible for it. */
-export const GROUP_ELECTION = 'group';
-
 type GroupMachine = ReturnType<typeof groupMachine>;
 
-/** One machine for all nodes of a process that play by the same rules: it holds no state, and is slow to make. */
-const machines = new WeakMap<object, { readonly of: Pick<NodeOptions, Making>; readonly machine: GroupMachine }>();
+interface Machines {
+  readonly group: GroupMachine;
+  readonly candidate: ReturnType<typeof candidateMachine>;
+}
+
+/** Machines for all nodes of a process that play by the same rules: they hold no state, and are slow to make. */
+const made = new WeakMap<object, { readonly of: Pick<NodeOptions, Making>; readonly machines: Machines }>();
 
 type Making = 'formationRules' | 'interpret';
 
-function machineOf({ machines: roles = realMachines, formationRules: rules, interpret }: NodeOptions): GroupMachine {
-  const known = machines.get(roles);
-  if (known && known.of.formationRules === rules && known.of.interpret === interpret) return known.machine;
-  const parsed = groupMachine({ ...realMachines, ...roles }, rules);
-  const machine = interpret ? interpret(parsed) : parsed;
-  machines.set(roles, { of: { formationRules: rules, interpret } as NodeOptions, machine });
-  return machine;
+function machinesOf({ machines: roles = realMachines, formationRules: rules, interpret }: NodeOptions): Machines {
+  const known = made.get(roles);
+  if (known && known.of.formationRules === rules && known.of.interpret === interpret) return known.machines;
+  const all = { ...realMachines, ...roles };
+  const parsed = groupMachine(all, rules);
+  const machines = {
+    group: interpret ? interpret(parsed) : parsed,
+    candidate: all.candidate as Machines['candidate'],
+  };
+  made.set(roles, { of: { formationRules: rules, interpret } as NodeOptions, machines });
+  return machines;
 }
 
 /**
@@ -75,6 +99,7 @@ export class GroupNode implements Group {
   readonly #mailbox: Mailbox;
   readonly #identity: Identity;
   readonly #elections = new Map<string, GroupElection>();
+  readonly #settings = new Map<string, ElectionOptions>();
   readonly #dropped: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #startedAtMs: number;
@@ -93,6 +118,7 @@ export class GroupNode implements Group {
   #stopped = Promise.withResolvers<void>();
   #failure: Error | null = null;
   #health: unknown = null;
+  #inspect: ((event: unknown) => void) | null = null;
   #isClosing = false;
   #ending: Promise<void> | null = null;
   #livedThrough = 0;
@@ -187,8 +213,10 @@ export class GroupNode implements Group {
     if (this.#isClosing) throw new ClosedError(`group "${this.name}" was closed here`);
   }
 
-  election(name = GROUP_ELECTION): Election {
-    return this.#election(name);
+  election(name = GROUP_ELECTION, options?: ElectionOptions): Election {
+    const problems = nameProblems('election', name);
+    if (problems.length > 0) throw new ConfigError(problems);
+    return this.#election(name, options);
   }
 
   status(): GroupStatus {
@@ -331,7 +359,7 @@ export class GroupNode implements Group {
   #startRoot(roundTripMs: number): void {
     const { membership, leaseMs, logger } = this.#options;
     const { clock } = this.#ports;
-    const machine = machineOf(this.#raw);
+    const { group: machine } = machinesOf(this.#raw);
     const input: GroupInput = {
       role: membership.role,
       damage: this.#opened?.contents.damage ?? null,
@@ -340,8 +368,7 @@ export class GroupNode implements Group {
       announceMs: leaseMs / 4,
       inputs: (formation) => this.#assemble(formation),
     };
-    const { inspect } = this.#raw;
-    const root = createActor(machine, { input, clock, ...(inspect ? { inspect: this.#unharmed(inspect) } : {}) });
+    const root = createActor(machine, { input, clock, ...this.#inspection });
     this.#root = root;
     root.on('claim', () => this.#guard(() => this.#identity.claim()));
     root.on('formation.bundle', ({ records, announce }) =>
@@ -409,6 +436,7 @@ export class GroupNode implements Group {
       fold: this.#fold,
       mailbox: this.#mailbox,
       outbox: this.#outbox,
+      candidate: (given) => this.#makeCandidate(given),
       send: (to, message) => this.#send(to, message),
       onLeading: (isLeading) =>
         this.#options.logger.debug(
@@ -416,9 +444,8 @@ export class GroupNode implements Group {
           isLeading ? 'leads the log' : 'leads the log no more',
         ),
       onAcquired: (licence) => this.#acquired(licence),
-      onRenewed: ({ term, version, deadlineAtMs }) =>
-        this.#tell('renewed', { election: GROUP_ELECTION, term, version, deadlineAtMs }),
-      onLost: (term, lostBy) => this.#lost(term, lostBy),
+      onRenewed: () => this.#renewed(),
+      onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
       onStopped: () => this.#stopped.resolve(),
       onRestored: (news) => this.#chronicle.heard(news, false),
       holderClock: this.#holderClock,
@@ -462,7 +489,7 @@ export class GroupNode implements Group {
     if (this.#state === 'follower')
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     this.#watchHealth();
-    this.#elections.get(GROUP_ELECTION)?.begun();
+    for (const election of this.#elections.values()) election.begun();
     this.#ready.resolve();
   }
 
@@ -510,35 +537,41 @@ export class GroupNode implements Group {
     this.#tell('change', { election: name, current: election.master, cause, version });
   }
 
-  #acquired({ term, version, deadlineAtMs }: Licence): void {
-    this.#election(GROUP_ELECTION).acquired(term);
-    this.#tell('elected', { election: GROUP_ELECTION, term, version, deadlineAtMs });
+  #acquired({ election, term, version, deadlineAtMs }: Licence): void {
+    this.#election(election).acquired(term);
+    this.#tell('elected', { election, term, version, deadlineAtMs });
   }
 
-  #lost(term: number, lostBy: string): void {
-    this.#election(GROUP_ELECTION).lost(term, lostBy);
+  /** One command renewed all; who does not listen is spared the list. */
+  #renewed(): void {
+    if (!this.#listenedTo.has('renewed')) return;
+    for (const { election, term, version, deadlineAtMs } of this.#member?.participant?.licences() ?? [])
+      this.#tell('renewed', { election, term, version, deadlineAtMs });
+  }
+
+  #lost(election: string, term: number, lostBy: string): void {
+    this.#election(election).lost(term, lostBy);
     if (lostBy !== 'resigned' && lostBy !== 'closed') {
-      this.#warn({ term, lostBy }, `${this.node} is master of "${GROUP_ELECTION}" no more (term ${term}, ${lostBy})`);
+      this.#warn(
+        { election, term, lostBy },
+        `${this.node} is master of "${election}" no more (term ${term}, ${lostBy})`,
+      );
     }
-    this.#tell('lost', { election: GROUP_ELECTION, term, lostBy });
+    this.#tell('lost', { election, term, lostBy });
   }
 
-  #election(name: string): GroupElection {
+  #election(name: string, options?: ElectionOptions): GroupElection {
     const known = this.#elections.get(name);
     if (known) return known;
-    const isOwn = name === GROUP_ELECTION;
+    if (options) this.#settings.set(name, options);
     const { clock } = this.#ports;
     const election = new GroupElection({
       name,
       leaseMs: this.#options.leaseMs,
       clock,
-      candidate: isOwn && this.#fold ? this.#candidate() : null,
+      candidate: this.#fold ? this.#candidate(name) : null,
       refusal: () =>
-        new ConfigError([
-          isOwn
-            ? `${this.node} is an observer: only members may be master of "${this.name}"`
-            : `election "${name}": this version elects one master, of the group itself`,
-        ]),
+        new ConfigError([`${this.node} is an observer: it may not be master of "${name}" in group "${this.name}"`]),
       record: () => {
         const record = this.#reader.record(name);
         return { record, session: record.master === null ? null : (this.#reader.session(record.master) ?? null) };
@@ -552,20 +585,31 @@ export class GroupNode implements Group {
     return election;
   }
 
-  #candidate(): Candidate {
-    const lease = (): Roles['lease'] | null => {
-      const found = this.#member?.lease ?? null;
-      return found?.getSnapshot().status === 'active' ? found : null;
-    };
+  #candidate(election: string): Candidate {
+    const participant = () => this.#member?.participant;
     return {
-      isMaster: () => this.#member?.isMaster() ?? false,
-      term: () => this.#member?.term() ?? null,
-      remainingMs: () => this.#member?.remainingMs() ?? 0,
-      want: () => lease()?.send({ type: 'want' }),
-      unwant: (reason) => lease()?.send({ type: 'unwant', reason }),
-      resign: (reason) => lease()?.send({ type: 'resign', reason }),
-      settled: () => lease()?.send({ type: 'settled' }),
+      isMaster: () => participant()?.isMaster(election) ?? false,
+      term: () => participant()?.licence(election)?.term ?? null,
+      remainingMs: () => participant()?.remainingMs(election) ?? 0,
+      want: () => participant()?.tell(election, { type: 'want' }),
+      unwant: (reason) => participant()?.tell(election, { type: 'unwant', reason }),
+      resign: (reason) => participant()?.tell(election, { type: 'resign', reason }),
+      settled: () => participant()?.tell(election, { type: 'settled' }),
     };
+  }
+
+  /** A root of its own: children of one machine make each other dearer, and there may be thousands (limits.md). */
+  #makeCandidate(given: Pick<CandidateInput, 'election' | 'lease'>): CandidateRef {
+    const { candidate: machine } = machinesOf(this.#raw);
+    const { priority, metadata } = { ...this.#options, ...this.#settings.get(given.election) };
+    const actor = createActor(machine, {
+      id: 'candidate',
+      clock: this.#ports.clock,
+      input: { ...given, priority, metadata },
+      ...this.#inspection,
+    });
+    actor.subscribe({ error: (error) => this.#fail(internal(error)) });
+    return actor;
   }
 
   async #askPresent(signal?: AbortSignal): Promise<void> {
@@ -584,7 +628,7 @@ export class GroupNode implements Group {
       } catch (error) {
         this.#report(error);
       }
-      if (value !== told) this.#guard(() => this.#member?.lease?.send({ type: 'eligible', value }));
+      if (value !== told) this.#member?.participant?.tellAll({ type: 'eligible', value });
       told = value;
       if (!this.#isClosing) this.#health = this.#ports.clock.setTimeout(() => void ask(), this.#options.leaseMs / 8);
     };
@@ -662,6 +706,13 @@ export class GroupNode implements Group {
     );
   }
 
+  get #inspection(): { readonly inspect?: (event: unknown) => void } {
+    const { inspect } = this.#raw;
+    if (!inspect) return {};
+    this.#inspect ??= this.#unharmed(inspect);
+    return { inspect: this.#inspect };
+  }
+
   /** An inspector looks on: what it throws must not reach the machines it looks at. Said once. */
   #unharmed(inspect: (event: unknown) => void): (event: unknown) => void {
     let hasThrown = false;
@@ -712,17 +763,16 @@ export class GroupNode implements Group {
 
   /** T7: stop acting, wait for the work, then tell the others; at most a lease, the session ends by itself then. */
   async #resignAll(): Promise<void> {
-    const lease = this.#member?.lease;
-    if (!lease || this.#failure) return;
+    const participant = this.#member?.participant;
+    if (!participant || this.#failure) return;
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimeout(resolve, this.#options.leaseMs);
     for (const election of this.#elections.values()) election.current?.end('closed');
-    lease.send({ type: 'stop', mode: 'resign' });
-    const work = [...this.#elections.values()].map(async (election) => election.current?.settled());
-    void Promise.all(work).then(() => {
-      if (lease.getSnapshot().status === 'active') lease.send({ type: 'settled' });
-    });
+    participant.send({ type: 'stop', mode: 'resign' });
+    for (const { name, current } of this.#elections.values()) {
+      if (current) void current.settled().then(() => participant.tell(name, { type: 'settled' }));
+    }
     await Promise.race([this.#stopped.promise, overdue]);
     await Promise.race([this.#member?.drain(), overdue]);
     clock.clearTimeout(timer);

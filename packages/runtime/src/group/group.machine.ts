@@ -43,12 +43,17 @@ export type GroupEmitted =
     }
   | { readonly type: 'claim' };
 
-/** The four roles of a member. The simulator hands in broken ones. */
+/**
+ * The four roles of a member, and what it is made of for each election it minds: `lease` is the session that they hang on.
+ * The simulator hands in broken ones.
+ */
 export interface RoleMachines {
   readonly acceptor: AnyActorLogic;
   readonly learner: AnyActorLogic;
   readonly proposer: AnyActorLogic;
   readonly lease: AnyActorLogic;
+  /** Not invoked: there may be thousands, and each child more would make every other one dearer (limits.md). */
+  readonly candidate: AnyActorLogic;
 }
 
 /**

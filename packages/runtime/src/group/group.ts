@@ -1,5 +1,8 @@
 import type { Ballot, MasterNews, MasterRecord, NodeId, Session } from '@synod/protocol';
-import type { Election, MasterChange } from '../election/types.ts';
+import type { Election, ElectionOptions, MasterChange } from '../election/types.ts';
+
+/** The group's own election: it always exists, and only members are eligible for it. */
+export const GROUP_ELECTION = 'group';
 
 /** Detail of each event of a {@link Group}. */
 export interface GroupEvents {
@@ -84,7 +87,7 @@ export interface Group extends AsyncDisposable {
   readonly name: string;
   readonly node: NodeId;
   /** The named mastership; the group's own by default. */
-  election(name?: string): Election;
+  election(name?: string, options?: ElectionOptions): Election;
   status(): GroupStatus;
   /** Resolves when the group was closed; with an error when it had to leave. */
   readonly closed: Promise<Error | undefined>;

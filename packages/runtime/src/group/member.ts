@@ -1,13 +1,12 @@
 import {
+  type CandidateInput,
+  type CandidateRef,
   decodeMasterCommand,
   type HolderClock,
   hasSeen,
-  isMaster,
   type LeaseEvent,
   type Licence,
-  licence,
   type MasterFold,
-  remainingMs,
 } from '@synod/mastership';
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
 import {
@@ -38,8 +37,10 @@ import {
 import type { NodePorts, ResolvedOptions } from '../options.ts';
 import { CHECKPOINT_BYTES, Checkpointer, NOTHING_TO_DO } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
+import { GROUP_ELECTION } from './group.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
+import { Participant } from './participant.ts';
 import type { Roles } from './roles.ts';
 import { Voters } from './voters.ts';
 
@@ -58,11 +59,12 @@ export interface MemberOptions {
   readonly holderClock: HolderClock;
   readonly mailbox: Mailbox;
   readonly outbox: Outbox;
+  readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
   readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
   readonly onLeading: (isLeading: boolean) => void;
   readonly onAcquired: (licence: Licence) => void;
-  readonly onRenewed: (licence: Licence) => void;
-  readonly onLost: (term: number, lostBy: string) => void;
+  readonly onRenewed: () => void;
+  readonly onLost: (election: string, term: number, lostBy: string) => void;
   readonly onStopped: () => void;
   /** A snapshot was put in place of the fold's state. */
   readonly onRestored: (news: MasterNews) => void;
@@ -82,8 +84,8 @@ export class Member {
   readonly checkpointer: Checkpointer;
   readonly #options: MemberOptions;
   readonly #self: NodeId;
-  readonly #holderClock: HolderClock;
   #roles: Roles | null = null;
+  #participant: Participant | null = null;
   #appends: Subscription | null = null;
   #leader: { readonly ballot: Ballot; readonly isSilent: boolean } = { ballot: NO_BALLOT, isSilent: true };
   #isLeading = false;
@@ -94,7 +96,6 @@ export class Member {
   #isApplying = false;
   /** Applied since the last snapshot in memory, of a follower. */
   #learnedBytes = 0;
-  #tick: unknown = null;
   /** Highest round that the proposer was told of. */
   #roundSeen = 0;
   /** Commands applied now stood in our journal. */
@@ -109,7 +110,6 @@ export class Member {
     this.#self = ports.bus.node;
     this.#appliedThrough = recovered.snapshot?.through ?? 0;
     this.#snapshot = recovered.snapshot;
-    this.#holderClock = options.holderClock;
     this.voters = new Voters({
       clock,
       self: this.#self,
@@ -184,11 +184,9 @@ export class Member {
         incarnation,
         leaseMs,
         drift: configuration,
-        priority: options.priority,
-        metadata: options.metadata,
         clock,
         random,
-        holderClock: this.#holderClock,
+        holderClock: this.#options.holderClock,
         view: fold.view,
       },
     };
@@ -308,25 +306,14 @@ export class Member {
     this.#roles?.learner.send({ type: 'trim', through: this.#snapshot.through });
   }
 
-  /** T5, by the lease machine's reckoning. */
+  /** Of the group, by its own reckoning (T5). */
   isMaster(): boolean {
-    const lease = this.#roles?.lease;
-    return lease !== undefined && isMaster(lease.getSnapshot().context);
+    return this.#participant?.isMaster(GROUP_ELECTION) ?? false;
   }
 
-  remainingMs(): number {
-    const lease = this.#roles?.lease;
-    return lease === undefined ? 0 : remainingMs(lease.getSnapshot().context);
-  }
-
-  /** Term of the mastership in force at this instant. */
-  term(): number | null {
-    const lease = this.#roles?.lease;
-    return lease === undefined ? null : (licence(lease.getSnapshot().context)?.term ?? null);
-  }
-
-  get lease(): Roles['lease'] | null {
-    return this.#roles?.lease ?? null;
+  /** What this node asks for and holds; `null` for a follower, and before it has begun. */
+  get participant(): Participant | null {
+    return this.#participant;
   }
 
   get leader(): NodeId | null {
@@ -387,8 +374,7 @@ export class Member {
   }
 
   close(): void {
-    const { clock } = this.#options.ports;
-    clock.clearTimeout(this.#tick);
+    this.#participant?.close();
     this.log.close();
     this.#appends?.close();
     this.#roles = null;
@@ -487,32 +473,28 @@ export class Member {
     });
   }
 
-  #hearLease(roles: Roles): void {
-    const { onAcquired, onRenewed, onLost, onStopped } = this.#options;
-    const { lease, proposer } = roles;
-    lease.on('propose', ({ command, presumedSilent }) =>
-      this.#guard(() => {
-        this.#keepTicking();
-        this.log.propose(command, presumedSilent === undefined ? {} : { presumedSilent });
-      }),
-    );
-    lease.on('withdraw', ({ id }) => this.#guard(() => this.log.withdraw(id)));
-    lease.on('acquired', (held) =>
-      this.#guard(() => {
+  #hearLease({ lease, proposer }: Roles): void {
+    const { ports, holderClock, candidate, onAcquired, onRenewed, onLost, onStopped, onFailure } = this.#options;
+    this.#participant = new Participant({
+      clock: ports.clock,
+      holderClock,
+      session: lease,
+      candidate,
+      log: this.log,
+      onAcquired: (held) => {
         // B1b: the master of the group must lead.
-        if (!this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
+        if (held.election === GROUP_ELECTION && !this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
         onAcquired(held);
-      }),
-    );
-    lease.on('renewed', (held) => this.#guard(() => onRenewed(held)));
-    lease.on('lost', ({ term, lostBy }) => this.#guard(() => onLost(term, lostBy)));
-    lease.on('stopped', () => this.#guard(onStopped));
+      },
+      onRenewed,
+      onLost,
+      onStopped,
+      onFailure,
+    });
   }
 
-  /** A lease machine that has stopped hears nothing more. */
   #tellLease(event: LeaseEvent): void {
-    const lease = this.#roles?.lease;
-    if (lease?.getSnapshot().status === 'active') lease.send(event);
+    this.#participant?.send(event);
   }
 
   /** A listener that throws does not stop its actor (limits.md): the node stops itself. */
@@ -630,27 +612,6 @@ export class Member {
       peers: this.voters.incarnations,
     };
     return { records: checkpointRecords(state).map((record) => codec.encodeRecord(record)), snapshot };
-  }
-
-  /**
-   * T9: the holder's clock looks at the other clocks at least every lease/20, as long as the instant of a command of ours
-   * may count. A node that asks for nothing wakes for nothing.
-   */
-  #keepTicking(): void {
-    if (this.#tick !== null) return;
-    const { ports, options } = this.#options;
-    const tick = () => {
-      this.#holderClock.tick();
-      this.#tick = this.#hasAsked() ? ports.clock.setTimeout(tick, options.leaseMs / 20) : null;
-    };
-    tick();
-  }
-
-  #hasAsked(): boolean {
-    const lease = this.#roles?.lease;
-    if (!lease) return false;
-    const { holding, opens } = lease.getSnapshot().context;
-    return holding !== null || opens.length > 0;
   }
 }
 

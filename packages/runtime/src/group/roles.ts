@@ -1,4 +1,4 @@
-import { leaseMachine } from '@synod/mastership';
+import { candidateMachine, sessionMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { MessageType, Role } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
@@ -8,7 +8,7 @@ export interface Roles {
   readonly acceptor: ActorRefFrom<ReturnType<typeof acceptorMachine>>;
   readonly learner: ActorRefFrom<ReturnType<typeof learnerMachine>>;
   readonly proposer: ActorRefFrom<ReturnType<typeof proposerMachine>>;
-  readonly lease: ActorRefFrom<ReturnType<typeof leaseMachine>>;
+  readonly lease: ActorRefFrom<ReturnType<typeof sessionMachine>>;
 }
 
 /** The real machines; a simulation hands in broken ones. */
@@ -16,7 +16,8 @@ export const realMachines: RoleMachines = {
   acceptor: acceptorMachine(),
   learner: learnerMachine(),
   proposer: proposerMachine(),
-  lease: leaseMachine(),
+  lease: sessionMachine(),
+  candidate: candidateMachine(),
 };
 
 /** Who is to hear a message. */

@@ -1,4 +1,11 @@
-import { type FoldRules, foldRules, type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
+import {
+  candidateMachine,
+  type FoldRules,
+  foldRules,
+  type LeaseRules,
+  leaseRules,
+  sessionMachine,
+} from '@synod/mastership';
 import {
   type AcceptorRules,
   acceptorMachine,
@@ -31,7 +38,8 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
       acceptor: acceptorMachine({ ...acceptorRules, ...broken.acceptor }),
       learner: learnerMachine({ ...learnerRules, ...broken.learner }),
       proposer: proposerMachine({ ...proposerRules, ...broken.proposer }),
-      lease: leaseMachine({ ...leaseRules, ...broken.lease }),
+      lease: sessionMachine({ ...leaseRules, ...broken.lease }),
+      candidate: candidateMachine({ ...leaseRules, ...broken.lease }),
       ...machines,
     }),
     fold: { ...foldRules, ...broken.fold },

@@ -1,39 +1,14 @@
-import { type FoldRules, foldRules, type LeaseRules, leaseMachine, leaseRules } from '@synod/mastership';
+import { candidateMachine, type FoldRules, foldRules, leaseRules } from '@synod/mastership';
 import { learnerMachine } from '@synod/paxos';
-import { type AnyStateMachine, assign, createMachine, enqueueActions } from 'xstate';
+import { assign, enqueueActions } from 'xstate';
 import { type Broken, rulesOf } from './broken.ts';
 import type { Control } from './control.ts';
 
-/**
- * The lease machine, but Resign is said once and lost, and while it is waited for the session goes on being renewed, as while
- * work still has to stop.
- */
-function resignsIntoTheVoid(): AnyStateMachine {
-  const machine = leaseMachine({ ...leaseRules, overrunAtMs: () => Number.POSITIVE_INFINITY }) as AnyStateMachine;
-  const { config } = machine;
-  const { givingBack } = statesOf(
-    // biome-ignore lint/suspicious/noExplicitAny: as below.
-    ['running', 'candidacy', 'resigning'].reduce((state, name) => statesOf(state)[name], config as any),
-  );
-  const { asking } = statesOf(givingBack);
-  if (!givingBack?.on || !asking) throw new TypeError('the lease machine gives back otherwise');
-  givingBack.on['applied'] = [givingBack.on['applied'], { guard: 'isRenewed', actions: 'adopt' }].flat();
-  asking.after = {
-    untilRenewal: [
-      { guard: 'isRenewalDue', target: 'asking', reenter: true, actions: ['startRenewal', 'sendRenewal'] },
-      { target: 'asking', reenter: true },
-    ],
-  };
-  const { actions, ...others } = machine.implementations;
-  return createMachine(config, {
-    ...others,
-    actions: { ...actions, submitResignation: assign({}) },
+/** Resign is said once and lost, and while it is waited for the session goes on being renewed. */
+const resignsIntoTheVoid = () =>
+  candidateMachine({ ...leaseRules, overrunAtMs: () => Number.POSITIVE_INFINITY }).provide({
+    actions: { submitResignation: assign({}) },
   });
-}
-
-/** A state's inner states, as its definition names them. */
-// biome-ignore lint/suspicious/noExplicitAny: a machine's definition is rewritten here, which no type foresees.
-const statesOf = (state: any): Record<string, any> => state?.states ?? {};
 
 const vetoed = new WeakSet<object>();
 
@@ -102,8 +77,8 @@ export const groupControls: readonly Control[] = [
           rulesOf({
             lease: {
               mayAsk(c) {
-                if (!c.isEligible) vetoed.add(c.sights);
-                return !vetoed.has(c.sights) && leaseRules.mayAsk.call(this as LeaseRules, c);
+                if (!c.isEligible) vetoed.add(c.input);
+                return !vetoed.has(c.input) && leaseRules.mayAsk(c);
               },
             },
           }),
@@ -115,7 +90,7 @@ export const groupControls: readonly Control[] = [
     name: 'resign-lost-session-renewed',
     rule: 'T7',
     sentence: 'Resign is said once and lost, and the session goes on being renewed.',
-    engines: [{ kind: 'seeds', seed: 10, rules: () => rulesOf({}, { lease: resignsIntoTheVoid() }) }],
+    engines: [{ kind: 'seeds', seed: 10, rules: () => rulesOf({}, { candidate: resignsIntoTheVoid() }) }],
     finds: /progress/,
   },
   {

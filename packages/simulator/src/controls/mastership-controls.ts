@@ -97,7 +97,7 @@ const ignoring =
 /** The wait that a session would need whose last command was `setBy`. */
 const waitsBy = (setBy: (session: Session) => string): Partial<LeaseRules> => ({
   waitEndsAtMs(c, session) {
-    return leaseRules.waitEndsAtMs.call(this as LeaseRules, c, { ...session, setBy: setBy(session) });
+    return leaseRules.waitEndsAtMs(c, { ...session, setBy: setBy(session) });
   },
 });
 
@@ -166,9 +166,7 @@ export const mastershipControls: readonly Control[] = [
       explored(world([slow({ node: 'm' }), fast({ node: 'm' })]), {
         lease: {
           waitEndsAtMs(c, session) {
-            return session.node === c.input.self
-              ? c.input.clock.now()
-              : leaseRules.waitEndsAtMs.call(this as LeaseRules, c, session);
+            return session.node === c.input.self ? c.input.clock.now() : leaseRules.waitEndsAtMs(c, session);
           },
         },
       }),
@@ -190,8 +188,8 @@ export const mastershipControls: readonly Control[] = [
       explored(world([slow({ resigns: 1 }), fast()]), {
         lease: {
           holds(c) {
-            const holding = c.holding && { ...c.holding, givenUpAtMs: null };
-            return leaseRules.holds.call(this as LeaseRules, { ...c, holding });
+            const mastership = c.mastership && { ...c.mastership, givenUpAtMs: null };
+            return leaseRules.holds({ ...c, mastership });
           },
         },
       }),
@@ -206,7 +204,7 @@ export const mastershipControls: readonly Control[] = [
       explored(pair, {
         lease: {
           hold(c, session, request) {
-            return leaseRules.hold.call(this as LeaseRules, c, session, {
+            return leaseRules.hold(c, session, {
               ...request,
               stamp: c.input.holderClock.stamp(c.leaseMs),
             });
@@ -224,7 +222,7 @@ export const mastershipControls: readonly Control[] = [
       explored(pair, {
         lease: {
           request(c, version) {
-            const request = leaseRules.request.call(this as LeaseRules, c, version);
+            const request = leaseRules.request(c, version);
             return { ...request, holdMs: request.leaseMs };
           },
           waitEndsAtMs: (c, { setBy, leaseMs }) => c.sights.note(setBy, 0) + leaseMs,
@@ -259,7 +257,7 @@ export const mastershipControls: readonly Control[] = [
             adopt(c, holding) {
               const { requests, setBy } = holding;
               const now = c.input.view.session(holding.session);
-              if (now && now.version > holding.version) return leaseRules.adopt.call(this as LeaseRules, c, holding);
+              if (now && now.version > holding.version) return leaseRules.adopt(c, holding);
               return { ...c, holding: { ...holding, claims: requests.filter(({ id }) => id === setBy) } };
             },
           },

@@ -1,15 +1,15 @@
 import {
   type FoldRules,
   foldRules,
-  type LeaseContext,
   type LeaseRules,
   leaseRules,
   type MasterCommand,
   type MasterFold,
+  type SessionContext,
 } from '@synod/mastership';
 import type { Command, Drift } from '@synod/protocol';
 
-type Holding = NonNullable<LeaseContext['holding']>;
+type Holding = NonNullable<SessionContext['holding']>;
 type Request = Holding['requests'][number];
 
 /** The rules a small world of candidates plays by; a control hands in broken ones. */

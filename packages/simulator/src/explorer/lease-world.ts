@@ -1,9 +1,10 @@
 import {
+  type CandidateContext,
   encodeMasterCommand,
-  type LeaseContext,
   type MasterCommand,
   MasterFold,
   type MasterReader,
+  type SessionContext,
   type Take,
 } from '@synod/mastership';
 import { type Command, waitMs } from '@synod/protocol';
@@ -18,8 +19,8 @@ import {
   type SentCommand,
 } from './lease-node.ts';
 
-type Holding = NonNullable<LeaseContext['holding']>;
-type Opening = LeaseContext['opens'][number];
+type Holding = NonNullable<SessionContext['holding']>;
+type Opening = SessionContext['opens'][number];
 type Request = Holding['requests'][number];
 
 /** A mastership that a candidate acts by, or has given up. */
@@ -447,7 +448,7 @@ class Step {
   masterOf(): number {
     let bits = 0;
     this.#bounds.elections.forEach((election, bit) => {
-      if (this.#rules.lease.holds(this.#context(election))) bits |= 1 << bit;
+      if (this.#rules.lease.holds(this.#candidate(election))) bits |= 1 << bit;
     });
     return bits;
   }
@@ -458,9 +459,10 @@ class Step {
     const { lease } = this.#rules;
     if (candidate.session) return null;
     for (const election of this.#bounds.elections) {
-      const c = this.#context(election);
-      const { master } = c.input.view.record(election);
-      const session = master === null ? undefined : c.input.view.session(master);
+      const c = this.#candidate(election);
+      const view = this.#view;
+      const { master } = view.record(election);
+      const session = master === null ? undefined : view.session(master);
       const since = candidate.since.get(election);
       if (!session || since?.setBy !== session.setBy || -since.atMs < waitMs(session.leaseMs, this.#bounds.drift))
         continue;
@@ -532,7 +534,7 @@ class Step {
       const taking = candidate.takings.find(({ id }) => id === command.id);
       candidate.session = manners.extendedBy(candidate.session, command, taking);
       for (const election of [...candidate.terms.keys()]) {
-        if (lease.isDeposed(this.#context(election))) candidate.terms.delete(election);
+        if (lease.isDeposed(this.#candidate(election))) candidate.terms.delete(election);
       }
       if (!view.session(candidate.session.id) || (candidate.terms.size === 0 && !this.#own.sharesSession)) this.#drop();
       else this.#adopt();
@@ -569,13 +571,14 @@ class Step {
     const election = this.#bounds.elections[electionAt] as string;
     if (candidate.asks >= this.#own.asks || candidate.terms.has(election)) return false;
     if (candidate.session && (!this.#own.sharesSession || this.#isLapsed())) return false;
-    const c = { ...this.#context(election), leaseMs: this.#leaseMs(lease) };
+    const s = this.#session(this.#leaseMs(lease));
+    const c = this.#candidate(election, s);
     const aim = this.#rules.lease.aim(c);
     if (aim === null || !this.#rules.lease.isTimeToAsk({ ...c, aim })) return false;
     candidate.asks++;
     const take: Take = { election, expectedVersion: aim.expectedVersion, holder: aim.holder, metadata: {} };
     if (candidate.session) {
-      const request = this.#rules.lease.request(c, null);
+      const request = this.#rules.lease.request(s, null);
       candidate.takings = [...candidate.takings, request];
       this.sent.push({
         by: this.#who,
@@ -584,9 +587,9 @@ class Step {
       });
       return true;
     }
-    const asked = this.#rules.lease.startAttempt(c, aim);
+    const asked = this.#rules.lease.startOpening(s, take, null);
     candidate.opens = [...asked.opens];
-    const { id, leaseMs } = (asked.attempt as NonNullable<LeaseContext['attempt']>).request;
+    const { id, leaseMs } = (asked.opening as NonNullable<SessionContext['opening']>).request;
     const { name, node = name } = this.#own;
     this.sent.push({ by: this.#who, id, asked: { type: 'open', node, incarnation: this.#incarnation, leaseMs, take } });
     return true;
@@ -596,7 +599,7 @@ class Step {
     const { candidate } = this;
     if (candidate.openings >= (this.#own.opens ?? 0) || candidate.session) return false;
     candidate.openings++;
-    const request = this.#rules.lease.request(this.#context(''), null);
+    const request = this.#rules.lease.request(this.#session(), null);
     candidate.opens = [...candidate.opens, { request, session: null }];
     const { id, leaseMs } = request;
     const { name, node = name } = this.#own;
@@ -616,8 +619,8 @@ class Step {
       return true;
     }
     candidate.renewals++;
-    const c = { ...this.#context(this.#anyElection()), leaseMs: this.#leaseMs(lease) };
-    const { holding } = this.#rules.lease.startRenewal(c, c.holding as Holding);
+    const s = this.#session(this.#leaseMs(lease));
+    const { holding } = this.#rules.lease.startRenewal(s, s.holding as Holding);
     const request = holding?.requests.at(-1);
     if (!holding || !request) return false;
     const { version } = candidate.session;
@@ -706,7 +709,7 @@ class Step {
   }
 
   #isLapsed(): boolean {
-    return this.#rules.lease.isLapsed(this.#context(this.#anyElection()));
+    return this.#rules.lease.isLapsed(this.#session());
   }
 
   /** An ended or lapsed session is never used again (T6). */
@@ -720,9 +723,9 @@ class Step {
 
   #adopt(): void {
     const { candidate } = this;
-    const c = this.#context(this.#anyElection());
-    if (!candidate.session || !this.#rules.lease.isRenewed(c)) return;
-    const { holding } = this.#rules.lease.adopt(c, c.holding as Holding);
+    const s = this.#session();
+    if (!candidate.session || !this.#rules.lease.isRenewed(s)) return;
+    const { holding } = this.#rules.lease.adopt(s, s.holding as Holding);
     if (!holding) return;
     const { version, setBy, requests, claims } = holding;
     candidate.session = { id: candidate.session.id, version, setBy, requests, claims };
@@ -733,16 +736,18 @@ class Step {
     const { lease } = this.#rules;
     for (const election of this.#bounds.elections) {
       if (candidate.terms.has(election)) continue;
-      const c = this.#context(election);
-      const { master, term } = c.input.view.record(election);
+      const view = this.#view;
+      const { master, term } = view.record(election);
       if (candidate.session) {
         if (this.#own.sharesSession && master === candidate.session.id)
           candidate.terms.set(election, { term, isGivenUp: false });
         continue;
       }
-      const won = lease.wonSession(c);
-      if (!won) continue;
-      const { holding } = lease.hold(c, won.session, won.request);
+      const named = master === null ? undefined : view.session(master);
+      const s = this.#session();
+      const opened = named && lease.openedSession(s, [named]);
+      if (!opened) continue;
+      const { holding } = lease.hold(s, opened.session, opened.request);
       this.#hold(holding as Holding);
       candidate.terms.set(election, { term, isGivenUp: false });
     }
@@ -752,10 +757,10 @@ class Step {
   /** A session that was opened for a transfer holds nothing yet (T8). */
   #holdOpened(): void {
     for (const { request, session: id } of this.candidate.opens) {
-      const c = this.#context(this.#bounds.elections[0] as string);
-      const session = id === null ? undefined : c.input.view.session(id);
-      if (!session || session.setBy !== request.id || c.input.holderClock.remainingMs([request]) <= 0) continue;
-      this.#hold(this.#rules.lease.hold(c, session, request).holding as Holding);
+      const s = { ...this.#session(), opening: { request, take: null, silent: null } };
+      const session = id === null ? undefined : this.#view.session(id);
+      const opened = session && this.#rules.lease.openedSession(s, [session]);
+      if (opened) this.#hold(this.#rules.lease.hold(s, opened.session, opened.request).holding as Holding);
     }
   }
 
@@ -763,65 +768,69 @@ class Step {
     this.candidate.session = { id, version, setBy, requests, claims };
   }
 
-  #anyElection(): string {
-    return this.candidate.terms.keys().next().value ?? (this.#bounds.elections[0] as string);
-  }
-
-  /** What the rules are given: a candidate's context as the lease machine keeps it, its clocks standing at zero. */
-  #context(election: string): LeaseContext {
+  /** What the rules are given: a session as its machine keeps it, the clocks standing at zero. */
+  #session(leaseMs = 100): SessionContext {
     const { candidate } = this;
     const { session, sights } = candidate;
-    const { lease } = this.#rules;
-    const held = candidate.terms.get(election);
-    const view = this.#view;
-    const holding =
-      session === null
-        ? null
-        : {
-            session: session.id,
-            term: held?.term ?? -1,
-            version: session.version,
-            setBy: session.setBy,
-            requests: session.requests,
-            claims: session.claims,
-            renewAtMs: 0,
-            givenUpAtMs: held?.isGivenUp ? 0 : null,
-          };
+    const holding = session && {
+      session: session.id,
+      version: session.version,
+      setBy: session.setBy,
+      requests: session.requests,
+      claims: session.claims,
+      renewAtMs: 0,
+      isOver: false,
+    };
     const context = {
       input: {
         self: this.#own.node ?? this.#own.name,
         incarnation: this.#incarnation,
-        election,
         leaseMs: 100,
         drift: this.#bounds.drift,
-        priority: 100,
-        metadata: {},
         clock: { now: () => 0 },
         random: { next: () => 0, id: () => '' },
         holderClock: standing,
-        view,
+        view: this.#view,
         nextNumber: () => ++candidate.number,
       },
-      rules: lease,
-      leaseMs: 100,
-      isWanted: true,
-      isEligible: true,
+      rules: this.#rules.lease,
+      leaseMs,
       isCaughtUp: true,
       hasFailed: false,
       isStopping: false,
       sights: { note: (id: string) => sights.get(id) ?? 0 },
-      aim: null,
-      notBeforeMs: Number.NEGATIVE_INFINITY,
-      attempt: null,
+      opening: null,
       opens: candidate.opens,
       holding,
-      resignation: null,
       endings: new Map(candidate.endings.map((session) => [session, ''])),
       closeAtMs: 0,
+      watched: new Set(),
       expiries: new Map(),
       sweepAtMs: 0,
     };
-    return context as unknown as LeaseContext;
+    return context as unknown as SessionContext;
+  }
+
+  /** The same of a candidate for one election. */
+  #candidate(election: string, session = this.#session()): CandidateContext {
+    const held = this.candidate.terms.get(election);
+    const { holding } = session;
+    return {
+      input: { election, priority: 100, metadata: {}, lease: () => session },
+      rules: this.#rules.lease,
+      priority: 100,
+      isWanted: true,
+      isEligible: true,
+      isStopping: false,
+      aim: null,
+      notBeforeMs: Number.NEGATIVE_INFINITY,
+      attempt: null,
+      mastership:
+        holding === null
+          ? null
+          : { session: holding.session, term: held?.term ?? -1, givenUpAtMs: held?.isGivenUp ? 0 : null },
+      resignation: null,
+    };
   }
 }
 

@@ -1,4 +1,4 @@
-import { leaseMachine } from '@synod/mastership';
+import { type CandidateInput, candidateMachine, sessionMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { Clock } from '@synod/protocol';
 import type { RoleMachines } from '@synod/runtime';
@@ -10,7 +10,9 @@ import { quick } from '../statechart/quick.ts';
 export interface Actors {
   learner?: ActorRefFrom<ReturnType<typeof learnerMachine>>;
   proposer?: ActorRefFrom<ReturnType<typeof proposerMachine>>;
-  lease?: ActorRefFrom<ReturnType<typeof leaseMachine>>;
+  lease?: ActorRefFrom<ReturnType<typeof sessionMachine>>;
+  /** By election. */
+  readonly candidates: Map<string, ActorRefFrom<ReturnType<typeof candidateMachine>>>;
 }
 
 /** The machines of production. */
@@ -18,16 +20,18 @@ export const realMachines = (): RoleMachines => ({
   acceptor: acceptorMachine(),
   learner: learnerMachine(),
   proposer: proposerMachine(),
-  lease: leaseMachine(),
+  lease: sessionMachine(),
+  candidate: candidateMachine(),
 });
 
 /** The same machines, by the quick interpreter. */
-export function quickMachines({ acceptor, learner, proposer, lease }: RoleMachines): RoleMachines {
+export function quickMachines({ acceptor, learner, proposer, lease, candidate }: RoleMachines): RoleMachines {
   return {
     acceptor: interpretQuickly(acceptor),
     learner: interpretQuickly(learner),
     proposer: interpretQuickly(proposer),
     lease: interpretQuickly(lease),
+    candidate: interpretQuickly(candidate),
   };
 }
 
@@ -60,17 +64,24 @@ export function forgetActors(clock: Clock): void {
  * simulation: it makes an object of every event.
  */
 export function watchActors(machines: RoleMachines): RoleMachines {
-  for (const role of ['learner', 'proposer', 'lease'] as const) watch(role, machines[role]);
+  for (const role of ['learner', 'proposer', 'lease'] as const) {
+    watch(machines[role], ({ clock }: { clock: Clock }, self) => {
+      const actors = lives.get(clock);
+      if (actors) (actors as unknown as Record<string, unknown>)[role] = self;
+    });
+  }
+  watch(machines.candidate, ({ election, lease }: CandidateInput, self) => {
+    lives.get(lease().input.clock)?.candidates.set(election, self as ActorRefFrom<ReturnType<typeof candidateMachine>>);
+  });
   return machines;
 }
 
-function watch(role: keyof Actors, machine: AnyActorLogic): void {
+function watch<Input>(machine: AnyActorLogic, note: (input: Input, self: unknown) => void): void {
   if (watched.has(machine)) return;
   watched.add(machine);
   const begin = machine.getInitialSnapshot;
   machine.getInitialSnapshot = function (this: AnyActorLogic, scope, input) {
-    const actors = lives.get((input as { clock: Clock }).clock);
-    if (actors) (actors as Record<string, unknown>)[role] = scope.self;
+    note(input as Input, scope.self);
     return begin.call(this, scope, input);
   };
 }

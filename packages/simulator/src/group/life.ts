@@ -56,7 +56,7 @@ export class Life {
   readonly leaseMs: number;
   readonly fold: MasterFold;
   readonly bus: ProcessBus;
-  readonly actors: Actors = {};
+  readonly actors: Actors = { candidates: new Map() };
   readonly beganMs: number;
   /** The store it votes with; `null` until its journal is open. */
   storeId: string | null = null;
@@ -112,11 +112,11 @@ export class Life {
     return this.#error;
   }
 
-  /** The record names it, as far as it knows, and it has not given up: {@link isMaster} may be true. */
+  /** It holds a session, and has not given it up: {@link isMaster} may be true. */
   get mayHold(): boolean {
     // A machine that failed has no context any more.
     const holding = this.actors.lease?.getSnapshot().context?.holding;
-    return holding != null && holding.givenUpAtMs === null;
+    return holding != null && !holding.isOver;
   }
 
   /** What it answers, or would answer if it could be asked at this instant (T5). */
@@ -191,7 +191,6 @@ export class Life {
     joined.then(
       (group) => {
         this.#isReady = true;
-        forgetActors(process.clock);
         onReady(group);
       },
       (error: unknown) => this.#left(error instanceof Error ? error : new Error(String(error))),

@@ -59,10 +59,9 @@ export function statesOf(life: Life | null): State[] {
   const { lease, proposer, learner } = life.actors;
   if (!lease || !proposer || !learner) return ['joining'];
   const states: State[] = [];
-  const running = lease.getSnapshot().value;
-  const candidacy = typeof running === 'object' && 'running' in running ? Object(running.running).candidacy : null;
-  const [state, inner] = typeof candidacy === 'string' ? [candidacy, null] : (Object.entries(candidacy ?? {})[0] ?? []);
-  if (state === 'master') states.push(inner === 'fresh' ? 'master, fresh' : 'master, renewing');
+  const candidacy = life.actors.candidates.get('group')?.getSnapshot().value ?? '';
+  const state = typeof candidacy === 'string' ? candidacy : Object.keys(candidacy)[0];
+  if (state === 'master') states.push(isFresh(lease.getSnapshot().value) ? 'master, fresh' : 'master, renewing');
   else if (state === 'waiting' || state === 'campaigning' || state === 'resigning' || state === 'lapsed')
     states.push(state);
   const led = proposer.getSnapshot();
@@ -71,3 +70,6 @@ export function statesOf(life: Life | null): State[] {
   if (learner.getSnapshot().matches('behind')) states.push('behind');
   return states;
 }
+
+/** The last renewal sent is applied. */
+const isFresh = (session: unknown): boolean => Object(session).running?.session?.open === 'fresh';

@@ -1,0 +1,324 @@
+import type { CommandId } from '@synod/protocol';
+import type { ActorRefFrom } from 'xstate';
+import type { candidateMachine } from './candidate.machine.ts';
+import type { SessionContext } from './lease.context.ts';
+import type {
+  CandidateEmitted,
+  CandidateEvent,
+  CandidateInput,
+  LeaseEvent,
+  Licence,
+  SessionEmitted,
+  Wish,
+} from './lease.types.ts';
+import { isMaster, licence, remainingMs } from './licence.ts';
+import type { sessionMachine } from './session.machine.ts';
+
+export type SessionRef = ActorRefFrom<ReturnType<typeof sessionMachine>>;
+export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
+
+/** What the candidacies of one node tell its runtime. */
+export type CandidacyEvent =
+  | Wish
+  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' }>
+  /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
+  | { readonly type: 'renewed' }
+  | { readonly type: 'stopped' };
+
+export interface CandidaciesOptions {
+  /** The session of the node, living. */
+  readonly session: SessionRef;
+  /** Makes a candidate for an election. It is begun here. */
+  readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
+  readonly tell: (event: CandidacyEvent) => void;
+}
+
+const SESSION_SAYS = [
+  'propose',
+  'withdraw',
+  'opened',
+  'notOpened',
+  'renewed',
+  'over',
+  'closed',
+  'silent',
+  'stopped',
+] as const satisfies readonly SessionEmitted['type'][];
+
+const CANDIDATE_SAYS = [
+  'propose',
+  'withdraw',
+  'open',
+  'watch',
+  'acquired',
+  'lost',
+  'overrun',
+] as const satisfies readonly CandidateEmitted['type'][];
+
+/** One candidate, and where it stands: in what way it needs the session. */
+interface Candidacy {
+  readonly election: string;
+  readonly actor: CandidateRef;
+  /** It asks, holds or gives back by the session. */
+  isUser: boolean;
+  /** It may not ask for a reason that is not its own. */
+  isVetoed: boolean;
+  /** The session it waits for. */
+  watched: number | null;
+}
+
+/**
+ * All that one node wants, asks for and holds: its session, and a candidate for each election it minds. It carries events to
+ * those whom they concern, so that what happens to one election costs the others nothing, and a renewal costs none of them
+ * anything; and it knows who uses the session. Holds no rule of its own.
+ */
+export class Candidacies {
+  readonly #options: CandidaciesOptions;
+  readonly #all = new Map<string, Candidacy>();
+  readonly #users = new Set<Candidacy>();
+  readonly #vetoed = new Set<Candidacy>();
+  /** Who waits for the session of another. */
+  readonly #watchers = new Map<number, Set<Candidacy>>();
+  /** Whose command it is, while it is asked for. */
+  readonly #owners = new Map<CommandId, Candidacy>();
+  /** A mastership hung on the present session. */
+  #hasServed = false;
+  #isEligible = true;
+  #isStopping = false;
+  #isStopped = false;
+
+  constructor(options: CandidaciesOptions) {
+    this.#options = options;
+    for (const type of SESSION_SAYS) options.session.on(type, (event) => this.#hearSession(event));
+  }
+
+  /** The session as it is at this instant. */
+  readonly lease = (): SessionContext => this.#options.session.getSnapshot().context;
+
+  /** What happened in the log or to the node. */
+  send(event: LeaseEvent): void {
+    if (this.#isStopped) return;
+    const { session } = this.#options;
+    switch (event.type) {
+      case 'applied':
+        return this.#applied(event);
+      case 'outcome':
+        this.#owners.get(event.id)?.actor.send(event);
+        this.#owners.delete(event.id);
+        if (event.id === this.lease().opening?.request.id) session.send(event);
+        return;
+      case 'stop':
+        return this.#stop(event.mode);
+      case 'caughtUp':
+        session.send(event);
+        return this.#reviewVetoed();
+      default:
+        session.send(event);
+    }
+  }
+
+  /** To the candidate for one election; it is made when it is first spoken to. */
+  tell(election: string, event: CandidateEvent): void {
+    if (!this.#isStopped) this.#candidacy(election).actor.send(event);
+  }
+
+  /** To every candidate there is; health also to those to come. */
+  tellAll(event: CandidateEvent): void {
+    if (this.#isStopped) return;
+    if (event.type === 'eligible') this.#isEligible = event.value;
+    for (const { actor } of [...this.#all.values()]) actor.send(event);
+  }
+
+  /** The mastership in force at this instant, or `null` (T5). */
+  licence(election: string): Licence | null {
+    const candidacy = this.#all.get(election);
+    return candidacy ? licence(candidacy.actor.getSnapshot().context) : null;
+  }
+
+  /** T5: a comparison of clocks, no more. */
+  isMaster(election: string): boolean {
+    const candidacy = this.#all.get(election);
+    return candidacy !== undefined && isMaster(candidacy.actor.getSnapshot().context);
+  }
+
+  /** What is left of the mastership in force, ms; 0 when there is none. */
+  remainingMs(election: string): number {
+    const candidacy = this.#all.get(election);
+    return candidacy ? remainingMs(candidacy.actor.getSnapshot().context) : 0;
+  }
+
+  /** State of the candidate for an election; `undefined` before it is spoken to. */
+  candidate(election: string): CandidateRef | undefined {
+    return this.#all.get(election)?.actor;
+  }
+
+  /** Every mastership in force at this instant. */
+  *licences(): Generator<Licence> {
+    for (const { election, isUser } of this.#all.values()) {
+      const held = isUser ? this.licence(election) : null;
+      if (held) yield held;
+    }
+  }
+
+  /** Stops timers; nothing is said any more. */
+  close(): void {
+    this.#isStopped = true;
+    for (const { actor } of this.#all.values()) actor.stop();
+  }
+
+  #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {
+    const { sessions, ended, records } = event.news;
+    if (sessions.length + ended.length > 0) this.#options.session.send(event);
+    if (this.#vetoed.size > 0) for (const { id } of sessions) this.#reviewHeld(id);
+    for (const { election, master } of records) {
+      if (this.#isStopped) return; // A listener failed, and the node with it.
+      const known = this.#all.get(election);
+      if (known) known.actor.send({ type: 'record' });
+      // T7: nobody here asked for it.
+      else if (master !== null && master === this.lease().holding?.session) this.tell(election, { type: 'record' });
+    }
+    this.#review();
+  }
+
+  /** News of a session that was known by name only (outside the log). */
+  #reviewHeld(session: number): void {
+    for (const election of this.lease().input.view.held(session)) {
+      const candidacy = this.#all.get(election);
+      if (candidacy?.isVetoed) candidacy.actor.send({ type: 'review' });
+    }
+  }
+
+  #reviewVetoed(): void {
+    for (const { actor } of [...this.#vetoed]) actor.send({ type: 'review' });
+  }
+
+  #stop(mode: 'resign' | 'abandon'): void {
+    if (mode === 'abandon') return this.#options.session.send({ type: 'stop', mode });
+    this.#isStopping = true;
+    this.tellAll({ type: 'stop' });
+    this.#review();
+  }
+
+  #hearSession(event: SessionEmitted): void {
+    const { tell } = this.#options;
+    switch (event.type) {
+      case 'opened':
+        this.#hasServed = false;
+        return this.#tellUsers(event);
+      case 'notOpened':
+      case 'over':
+        return this.#tellUsers(event);
+      case 'closed':
+        return this.#reviewVetoed();
+      case 'silent':
+        return this.#tellWatchers(event.session);
+      case 'stopped':
+        tell(event);
+        return this.close();
+      default:
+        return tell(event);
+    }
+  }
+
+  #tellUsers(event: CandidateEvent): void {
+    for (const { actor } of [...this.#users]) actor.send(event);
+    this.#review();
+  }
+
+  #tellWatchers(session: number): void {
+    const watchers = this.#watchers.get(session);
+    this.#watchers.delete(session);
+    for (const candidacy of watchers ?? []) {
+      candidacy.watched = null;
+      candidacy.actor.send({ type: 'silent', session });
+    }
+  }
+
+  #hearCandidate(candidacy: Candidacy, event: CandidateEmitted): void {
+    const { session, tell } = this.#options;
+    switch (event.type) {
+      case 'open':
+        return session.send(event);
+      case 'watch':
+        return this.#watch(candidacy, event.session);
+      case 'propose':
+        this.#owners.set(event.command.id, candidacy);
+        return tell(event);
+      case 'withdraw':
+        this.#owners.delete(event.id);
+        return tell(event);
+      case 'acquired':
+        this.#hasServed = true;
+        return tell(event);
+      case 'overrun':
+        tell(event);
+        return session.send({ type: 'giveUp' });
+      default:
+        return tell(event);
+    }
+  }
+
+  #watch(candidacy: Candidacy, session: number): void {
+    if (candidacy.watched === session) return;
+    this.#unwatch(candidacy);
+    candidacy.watched = session;
+    const watchers = this.#watchers.get(session);
+    if (watchers) watchers.add(candidacy);
+    else {
+      this.#watchers.set(session, new Set([candidacy]));
+      this.#options.session.send({ type: 'watch', session });
+    }
+  }
+
+  #unwatch(candidacy: Candidacy): void {
+    if (candidacy.watched === null) return;
+    const watchers = this.#watchers.get(candidacy.watched);
+    watchers?.delete(candidacy);
+    if (watchers?.size === 0) this.#watchers.delete(candidacy.watched);
+    candidacy.watched = null;
+  }
+
+  #candidacy(election: string): Candidacy {
+    const known = this.#all.get(election);
+    if (known) return known;
+    const actor = this.#options.candidate({ election, lease: this.lease });
+    const candidacy: Candidacy = { election, actor, isUser: false, isVetoed: false, watched: null };
+    this.#all.set(election, candidacy);
+    for (const type of CANDIDATE_SAYS) actor.on(type, (event) => this.#hearCandidate(candidacy, event));
+    actor.subscribe(({ value }) => this.#note(candidacy, value));
+    actor.start();
+    if (!this.#isEligible) actor.send({ type: 'eligible', value: false });
+    return candidacy;
+  }
+
+  #note(candidacy: Candidacy, value: unknown): void {
+    const waiting = (value as { readonly waiting?: string }).waiting;
+    const isIdle = value === 'observing' || waiting !== undefined;
+    mark(this.#vetoed, candidacy, waiting === 'vetoed');
+    candidacy.isVetoed = waiting === 'vetoed';
+    const wasUser = candidacy.isUser;
+    candidacy.isUser = !isIdle;
+    mark(this.#users, candidacy, !isIdle);
+    if (wasUser && isIdle) this.#review();
+  }
+
+  /** Nobody needs the session any more, or all work of one that is over has stopped. */
+  #review(): void {
+    if (this.#users.size > 0 || this.#isStopped) return;
+    const { session } = this.#options;
+    const { holding, opening, isStopping, input } = this.lease();
+    if (isStopping) return;
+    if (this.#isStopping) session.send({ type: 'stop', mode: 'resign' });
+    else if (holding?.isOver) session.send({ type: 'settled' });
+    else if (holding !== null || opening !== null) {
+      // What still names it was lapsed from, and is freed by its end alone.
+      const mayLinger = this.#hasServed && input.view.held(holding?.session ?? -1).size === 0;
+      session.send({ type: 'release', mayLinger });
+    }
+  }
+}
+
+function mark(set: Set<Candidacy>, candidacy: Candidacy, isIn: boolean): void {
+  if (isIn) set.add(candidacy);
+  else set.delete(candidacy);
+}

@@ -1,0 +1,357 @@
+import { invariant } from '@synod/protocol';
+import { assign, emit, enqueueActions, setup } from 'xstate';
+import type { Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
+import {
+  initialCandidate,
+  type LeaseRules,
+  leaseRules,
+  licenceOf,
+  lostNotice,
+  proposal,
+  takeOf,
+} from './lease.rules.ts';
+import type { CandidateEmitted, CandidateEvent, CandidateInput, LostBy } from './lease.types.ts';
+import { whole } from './timing.ts';
+
+/**
+ * One candidate for one election: waits until the record is free or its holder silent, asks, holds, gives back. How long it
+ * may act is not its own affair: that is for the session of its node, which all its masterships hang on.
+ *
+ * Everything leaves as an emitted event. It hears of its own record alone, and sets no timer while it is master or while the
+ * holder's lease runs: a thousand of them cost what one costs until something happens.
+ */
+export const candidateMachine = (rules: LeaseRules = leaseRules) =>
+  setup({
+    types: {} as {
+      input: CandidateInput;
+      context: CandidateContext;
+      events: CandidateEvent;
+      emitted: CandidateEmitted;
+    },
+
+    delays: {
+      untilAsking: ({ context: c }) => until(c, rules.askAtMs(c)),
+      untilAttemptEnds: ({ context: c }) => until(c, c.attempt ? rules.attemptEndsAtMs(c, c.attempt) : 0),
+      untilRenewal: ({ context: c }) => until(c, c.input.lease().holding?.renewAtMs ?? 0),
+      untilOverrun: ({ context: c }) => until(c, rules.overrunAtMs(c)),
+      untilResubmission: ({ context: c }) => until(c, c.resignation?.againAtMs ?? 0),
+    },
+
+    guards: {
+      isStaying: ({ context: c }) => !c.isStopping,
+      mayNotAsk: ({ context: c }) => !rules.mayAsk(c),
+      isOpen: ({ context: c }) => rules.isOpen(c),
+      isTimeToAsk: ({ context: c }) => rules.isTimeToAsk(c),
+      isAwaited: ({ context: c, event }) => event.type === 'silent' && event.session === c.aim?.holder?.session,
+      hasWon: ({ context: c }) => rules.hasWon(c),
+      isNamed: ({ context: c }) => rules.isNamed(c),
+      isOvertaken: ({ context: c }) => rules.isOvertaken(c),
+      isStillToAsk: ({ context: c }) => c.attempt?.id === null && !rules.isOvertaken(c),
+      isAnswer: ({ context: c, event }) => event.type === 'outcome' && event.id === c.attempt?.id,
+      isRefusal: ({ event }) => event.type === 'notOpened' && event.isRefused,
+      isAttemptOver: ({ context: c }) => c.attempt === null || now(c) >= rules.attemptEndsAtMs(c, c.attempt),
+      isVeto: ({ event }) => event.type === 'eligible' && !event.value,
+      isBlessing: ({ event }) => event.type === 'eligible' && event.value,
+      isVetoed: ({ context: c }) => !c.isEligible,
+
+      isLapsed: ({ context: c }) => rules.isLapsed(c.input.lease()),
+      isDeposed: ({ context: c }) => rules.isDeposed(c),
+      isRenewalDue: ({ context: c }) => now(c) >= (c.input.lease().holding?.renewAtMs ?? 0),
+      isOverrun: ({ context: c }) => now(c) >= rules.overrunAtMs(c),
+      isResubmissionDue: ({ context: c }) => now(c) >= (c.resignation?.againAtMs ?? 0),
+      isResignationRefused: ({ context: c, event }) =>
+        event.type === 'outcome' && event.id === c.resignation?.id && !event.applied && !rules.isDeposed(c),
+
+      isWanted: ({ context: c }) => c.isWanted && !c.isStopping,
+    },
+
+    actions: {
+      want: assign({ isWanted: true }),
+      unwant: assign({ isWanted: false }),
+      markStopping: assign({ isStopping: true, isWanted: false }),
+      noteFlag: assign(({ event }) => (event.type === 'eligible' ? { isEligible: event.value } : {})),
+      notePriority: assign(({ event }) => (event.type === 'priority' ? { priority: event.value } : {})),
+
+      // Asking
+      takeAim: assign(({ context: c }) => ({ aim: rules.aim(c) })),
+      watchHolder: enqueueActions(({ context: c, enqueue }) => {
+        const session = c.aim?.holder?.session;
+        if (session !== undefined && rules.mayAsk(c)) enqueue.emit({ type: 'watch', session });
+      }),
+      startAttempt: assign(({ context: c }) => (c.aim ? rules.startAttempt(c, c.aim) : {})),
+      ask: emit(({ context: c }): CandidateEmitted => {
+        const { aim, id, session } = present<Attempt>(c.attempt);
+        const take = takeOf(c, aim);
+        if (id === null || session === null) return { type: 'open', take, silent: aim.silent };
+        return proposal(id, { type: 'beMaster', session, ...take }, aim.silent);
+      }),
+      withdrawTake: enqueueActions(({ context: c, enqueue }) => {
+        if (c.attempt?.id) enqueue.emit({ type: 'withdraw', id: c.attempt.id });
+        enqueue.assign({ attempt: null });
+      }),
+      /** A refusal for a reason that stays would be repeated without end. */
+      restAfterRefusal: assign(({ context: c }) => rules.restAfterResigning({ ...c, attempt: null })),
+
+      // Holding
+      take: assign(({ context: c }) => rules.take(c)),
+      announceAcquired: emit(({ context: c }) => ({ type: 'acquired', ...licenceOf(c, held(c)) })),
+      /** T7: a record that comes to a session not wanting it is given back, and was never acted by. */
+      takeUnasked: assign(({ context: c }) => {
+        const taken = rules.take(c);
+        return rules.giveUp(taken, held(taken));
+      }),
+
+      // Losing: first `isMaster()` says no, then it is told.
+      lose: enqueueActions(
+        ({ context: c, enqueue, event }, { lostBy, reason }: { lostBy: LostBy; reason?: string }) => {
+          const { mastership } = c;
+          if (mastership === null || mastership.givenUpAtMs !== null) return;
+          enqueue.assign(rules.giveUp(c, mastership));
+          enqueue.emit(lostNotice(c, mastership, lostBy, 'reason' in event ? event.reason : reason));
+        },
+      ),
+      loseWithSession: enqueueActions(({ context: c, enqueue, event }) => {
+        const { mastership } = c;
+        if (event.type !== 'over' || mastership === null || mastership.givenUpAtMs !== null) return;
+        enqueue.assign(rules.giveUp(c, mastership));
+        enqueue.emit(lostNotice(c, mastership, event.lostBy));
+      }),
+      announceOverrun: emit(({ context: c }) => ({
+        type: 'overrun',
+        election: c.input.election,
+        term: held(c).term,
+      })),
+
+      // Giving back
+      submitResignation: enqueueActions(({ context: c, enqueue }) => {
+        const { session, term } = held(c);
+        const { election } = c.input;
+        const next = rules.startResignation(c);
+        enqueue.assign(next);
+        enqueue.emit(proposal(present(next.resignation).id, { type: 'resign', election, session, term }));
+      }),
+      forgetResignation: enqueueActions(({ context: c, enqueue }) => {
+        if (c.resignation) enqueue.emit({ type: 'withdraw', id: c.resignation.id });
+        enqueue.assign({ resignation: null });
+      }),
+      restAfterResigning: assign(({ context: c }) => rules.restAfterResigning(c)),
+      letGo: assign({ mastership: null }),
+    },
+  }).createMachine({
+    id: 'candidate',
+    context: ({ input }) => initialCandidate(input, rules),
+    initial: 'observing',
+    on: {
+      want: { guard: 'isStaying', actions: 'want' },
+      unwant: { actions: 'unwant' },
+      eligible: { actions: 'noteFlag' },
+      priority: { actions: 'notePriority' },
+      stop: { actions: 'markStopping' },
+    },
+    states: {
+      /** Nobody here wants to be master. */
+      observing: {
+        on: {
+          want: { guard: 'isStaying', target: 'waiting', actions: 'want' },
+          record: { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
+        },
+      },
+
+      /** Sleeps until the record is open to us: T2 for a holder, nothing for a record given back. */
+      waiting: {
+        entry: 'takeAim',
+        initial: 'watching',
+        on: {
+          record: [
+            // A command of ours that had been given up for lost was chosen after all.
+            { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
+            { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
+            { target: 'waiting', reenter: true },
+          ],
+          review: { target: 'waiting', reenter: true },
+          eligible: { target: 'waiting', reenter: true, actions: 'noteFlag' },
+          unwant: { target: 'observing', actions: 'unwant' },
+          stop: { target: 'observing', actions: 'markStopping' },
+        },
+        states: {
+          /** The holder's lease runs, and its session is watched for all who wait for it: no timer here. */
+          watching: {
+            entry: 'watchHolder',
+            always: [
+              { guard: 'mayNotAsk', target: 'vetoed' },
+              { guard: 'isOpen', target: 'sleeping' },
+            ],
+            on: { silent: { guard: 'isAwaited', target: '#candidate.waiting', reenter: true } },
+          },
+          /** The record is free, or its holder silent: jitter, or rest after a refusal (T11). */
+          sleeping: {
+            always: { guard: 'isTimeToAsk', target: '#candidate.campaigning' },
+            after: { untilAsking: { target: '#candidate.waiting', reenter: true } },
+          },
+          /** Unhealthy, vetoed, behind, without news of the holder, or with work of the last session still going on. */
+          vetoed: {},
+        },
+      },
+
+      /** BeMaster is under way: by the open session, or in the command that opens one. */
+      campaigning: {
+        entry: ['startAttempt', 'ask'],
+        on: {
+          record: [
+            { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
+            { guard: 'isNamed', target: 'resigning.givingBack', actions: ['withdrawTake', 'takeUnasked'] },
+            { guard: 'isOvertaken', target: 'waiting', actions: 'withdrawTake' },
+          ],
+          opened: [
+            { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
+            { guard: 'isStillToAsk', target: 'campaigning', reenter: true },
+            { guard: 'isOvertaken', target: 'waiting', actions: 'withdrawTake' },
+          ],
+          outcome: [
+            { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
+            { guard: 'isAnswer', target: 'waiting', actions: 'restAfterRefusal' },
+          ],
+          notOpened: [
+            { guard: 'isRefusal', target: 'waiting', actions: 'restAfterRefusal' },
+            { target: 'waiting', actions: 'withdrawTake' },
+          ],
+          over: { target: 'waiting', actions: 'withdrawTake' },
+          unwant: { target: 'observing', actions: ['unwant', 'withdrawTake'] },
+          stop: { target: 'observing', actions: ['markStopping', 'withdrawTake'] },
+          eligible: { guard: 'isVeto', target: 'waiting', actions: ['noteFlag', 'withdrawTake'] },
+        },
+        initial: 'asking',
+        states: {
+          asking: {
+            after: {
+              untilAttemptEnds: [
+                { guard: 'isAttemptOver', target: '#candidate.waiting', actions: 'withdrawTake' },
+                { target: 'asking', reenter: true },
+              ],
+            },
+          },
+        },
+      },
+
+      /** The record names us. Whether we may act is for `isMaster()` to say, at each use (T5). */
+      master: {
+        initial: 'fit',
+        on: {
+          record: [
+            // T6 before all else: what is learned after the end changes nothing.
+            { guard: 'isLapsed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'expired' } } },
+            { guard: 'isDeposed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'deposed' } } },
+          ],
+          over: { target: 'lapsed', actions: 'loseWithSession' },
+          resign: [
+            { guard: 'isLapsed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'expired' } } },
+            { target: 'resigning', actions: { type: 'lose', params: { lostBy: 'resigned' } } },
+          ],
+          unwant: [
+            {
+              guard: 'isLapsed',
+              target: 'lapsed',
+              actions: ['unwant', { type: 'lose', params: { lostBy: 'expired' } }],
+            },
+            { target: 'resigning', actions: ['unwant', { type: 'lose', params: { lostBy: 'resigned' } }] },
+          ],
+          stop: {
+            target: 'resigning',
+            actions: ['markStopping', { type: 'lose', params: { lostBy: 'closed' } }],
+          },
+        },
+        states: {
+          fit: { on: { eligible: { guard: 'isVeto', target: 'unfit', actions: 'noteFlag' } } },
+          /** Vetoed: health is asked before each renewal, and what is unhealthy then gives back. */
+          unfit: {
+            on: { eligible: { guard: 'isBlessing', target: 'fit', actions: 'noteFlag' } },
+            after: {
+              untilRenewal: [
+                {
+                  guard: 'isLapsed',
+                  target: '#candidate.lapsed',
+                  actions: { type: 'lose', params: { lostBy: 'expired' } },
+                },
+                {
+                  guard: 'isVetoed',
+                  target: '#candidate.resigning',
+                  actions: { type: 'lose', params: { lostBy: 'resigned', reason: 'not eligible' } },
+                },
+              ],
+            },
+          },
+        },
+      },
+
+      /** T7: given up already, and told so. First all work stops, then the record is given back. */
+      resigning: {
+        initial: 'stopping',
+        on: { over: '#candidate.lapsed' },
+        states: {
+          /** The session is renewed meanwhile: nobody may take the record while something still works by it. */
+          stopping: {
+            on: {
+              settled: 'givingBack',
+              record: { guard: 'isDeposed', target: '#candidate.lapsed' },
+            },
+            after: {
+              untilOverrun: [
+                { guard: 'isOverrun', target: '#candidate.lapsed', actions: 'announceOverrun' },
+                { target: 'stopping', reenter: true },
+              ],
+            },
+          },
+          /** Nothing works any more. Resubmitted until the record does not name the term. */
+          givingBack: {
+            entry: 'submitResignation',
+            initial: 'asking',
+            exit: 'forgetResignation',
+            on: {
+              over: '#candidate.givenBack',
+              record: { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },
+              outcome: [
+                { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },
+                { guard: 'isResignationRefused', target: 'givingBack', reenter: true },
+              ],
+            },
+            states: {
+              asking: {
+                after: {
+                  untilResubmission: [
+                    { guard: 'isOverrun', target: '#candidate.givenBack', actions: 'announceOverrun' },
+                    { guard: 'isResubmissionDue', target: '#candidate.resigning.givingBack', reenter: true },
+                    { target: 'asking', reenter: true },
+                  ],
+                },
+              },
+            },
+          },
+        },
+      },
+
+      /** T6: lost, and told so. Nothing is asked for anew before all work of the old term has stopped. */
+      lapsed: { on: { settled: 'givenBack' } },
+
+      /** Nothing of it is left here. */
+      givenBack: {
+        always: [
+          { guard: 'isWanted', target: 'waiting', actions: 'letGo' },
+          { target: 'observing', actions: 'letGo' },
+        ],
+      },
+    },
+  });
+
+const now = ({ input }: CandidateContext): number => input.lease().input.clock.now();
+
+const until = (c: CandidateContext, atMs: number): number => whole(atMs - now(c));
+
+function present<T>(value: T | null | undefined): T {
+  invariant(value !== null && value !== undefined, 'T1 what is sent was made ready first');
+  return value;
+}
+
+function held({ mastership }: CandidateContext): HeldTerm {
+  invariant(mastership !== null, 'T7 only what is held is given back');
+  return mastership;
+}

@@ -1,0 +1,152 @@
+import { between, type MasterRecord, type Session } from '@synod/protocol';
+import type { Aim, Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
+import { nextId } from './session.rules.ts';
+
+/** After these the record was free for the asking: no jitter (T11). */
+const FREED_BY_WILL: ReadonlySet<MasterRecord['cause']> = new Set(['resigned', 'transferred', 'ended']);
+
+/** The part of the rules that concerns one election: T5, T7, T8 and T11. The time is that of the session. */
+export const candidateRules = {
+  // T5
+
+  /** T5: the record applied here says so, the session's deadline is ahead, the term is not given up. */
+  holds(c: CandidateContext): boolean {
+    const { mastership } = c;
+    if (mastership === null || mastership.givenUpAtMs !== null) return false;
+    const s = c.input.lease();
+    const record = s.input.view.record(c.input.election);
+    if (record.master !== mastership.session || record.term !== mastership.term) return false;
+    return s.holding?.session === mastership.session && c.rules.remainingMs(s) > 0;
+  },
+
+  // T2, T11: waiting and asking
+
+  /** T11: up to a twentieth of the lease, less for higher priority. */
+  jitterMs(c: CandidateContext): number {
+    const { leaseMs, input } = c.input.lease();
+    return (leaseMs / 20) * (1 - c.priority / 100) * input.random.next();
+  },
+
+  /** What would be asked for now; `null` while the holder is known by name only (outside the log). */
+  aim(c: CandidateContext): Aim | null {
+    const s = c.input.lease();
+    const record = recordOf(c);
+    const session = holderOf(c, record);
+    if (session === undefined) return null;
+    const known = c.aim && isAimAt(c.aim, record, session) ? c.aim : null;
+    const freely = session === null && FREED_BY_WILL.has(record.cause);
+    return {
+      expectedVersion: record.version,
+      holder: session && { session: session.id, version: session.version },
+      setBy: session?.setBy ?? null,
+      silent: session === null || session.node === s.input.self ? null : session.node,
+      openAtMs: session ? c.rules.waitEndsAtMs(s, session) : (known?.openAtMs ?? now(c)),
+      jitterMs: known?.jitterMs ?? (freely ? 0 : c.rules.jitterMs(c)),
+    };
+  },
+
+  askAtMs: ({ aim, notBeforeMs }: CandidateContext): number =>
+    aim === null ? Number.POSITIVE_INFINITY : Math.max(aim.openAtMs + aim.jitterMs, notBeforeMs),
+
+  /** T11: only if healthy and not vetoed, and if all that is known to be chosen is applied. T6: not before work has stopped. */
+  mayAsk(c: CandidateContext): boolean {
+    const s = c.input.lease();
+    if (!c.isEligible || !c.isWanted || s.hasFailed || !s.isCaughtUp || c.aim === null) return false;
+    return s.holding === null || !c.rules.isLapsed(s);
+  },
+
+  /** The wait counts for the session as applied or heard now, and for no other version of it (T2). */
+  isAimCurrent(c: CandidateContext): boolean {
+    const record = recordOf(c);
+    const session = holderOf(c, record);
+    return c.aim === null ? session === undefined : session !== undefined && isAimAt(c.aim, record, session);
+  },
+
+  /** The record is free, or T2 is over for its holder: nothing but jitter and rest stands in the way. */
+  isOpen: (c: CandidateContext): boolean => c.aim !== null && (c.aim.holder === null || now(c) >= c.aim.openAtMs),
+
+  isTimeToAsk: (c: CandidateContext): boolean =>
+    c.rules.mayAsk(c) && c.rules.isAimCurrent(c) && now(c) >= c.rules.askAtMs(c),
+
+  /** By the session of this node, if it is open; else in the command that opens it. */
+  startAttempt(c: CandidateContext, aim: Aim): CandidateContext {
+    const s = c.input.lease();
+    const session = c.rules.isLapsed(s) ? null : (s.holding?.session ?? null);
+    return { ...c, attempt: { aim, session, id: session === null ? null : nextId(s), atMs: now(c) } };
+  },
+
+  /** An answer that takes longer will not come: it is asked anew. */
+  attemptEndsAtMs: (c: CandidateContext, { id, atMs }: Attempt): number =>
+    id === null ? Number.POSITIVE_INFINITY : atMs + 0.75 * c.input.lease().leaseMs,
+
+  /** Something was chosen first: the version rule will refuse what we asked. */
+  isOvertaken(c: CandidateContext): boolean {
+    if (c.attempt === null) return false;
+    const { expectedVersion, holder } = c.attempt.aim;
+    if (recordOf(c).version !== expectedVersion) return true;
+    return holder !== null && c.input.lease().input.view.session(holder.session)?.version !== holder.version;
+  },
+
+  /** The record names the session of this node, which is not over. */
+  isNamed(c: CandidateContext): boolean {
+    const { holding } = c.input.lease();
+    return holding !== null && !holding.isOver && recordOf(c).master === holding.session;
+  },
+
+  /** It does, we want it, and there is something left (fault 1). */
+  hasWon: (c: CandidateContext): boolean =>
+    c.rules.isNamed(c) && c.isWanted && c.isEligible && !c.isStopping && !c.rules.isLapsed(c.input.lease()),
+
+  // T7: holding and giving back
+
+  take(c: CandidateContext): CandidateContext & { readonly mastership: HeldTerm } {
+    const { master, term } = recordOf(c);
+    return { ...c, mastership: { session: master ?? -1, term, givenUpAtMs: null }, attempt: null, aim: null };
+  },
+
+  /** The record does not name us any more. */
+  isDeposed(c: CandidateContext): boolean {
+    const { mastership } = c;
+    const { master, term } = recordOf(c);
+    return mastership === null || master !== mastership.session || term !== mastership.term;
+  },
+
+  /** T7: from here on `isMaster()` is false for this term, for ever. */
+  giveUp: (c: CandidateContext, mastership: HeldTerm): CandidateContext => ({
+    ...c,
+    mastership: { ...mastership, givenUpAtMs: mastership.givenUpAtMs ?? now(c) },
+  }),
+
+  /** T7: giving back may take one lease; after that the session is left to its end. */
+  overrunAtMs: ({ mastership, input }: CandidateContext): number =>
+    (mastership?.givenUpAtMs ?? 0) + input.lease().leaseMs,
+
+  /** T7: submitted anew, with a new id, until the record does not name the term any more. */
+  startResignation(c: CandidateContext): CandidateContext {
+    const s = c.input.lease();
+    const againAtMs = now(c) + (s.leaseMs / 4) * between(s.input.random, 0.75, 1.25);
+    return { ...c, resignation: { id: nextId(s), againAtMs } };
+  },
+
+  /** Who has just resigned and still wants lets others ask first. */
+  restAfterResigning(c: CandidateContext): CandidateContext {
+    const { leaseMs, input } = c.input.lease();
+    return { ...c, notBeforeMs: now(c) + between(input.random, leaseMs / 10, leaseMs / 5) };
+  },
+};
+
+/** `null` where there is no master, `undefined` where its session is not known here. */
+const holderOf = ({ input }: Pick<CandidateContext, 'input'>, { master }: MasterRecord): Session | null | undefined =>
+  master === null ? null : input.lease().input.view.session(master);
+
+const recordOf = ({ input }: Pick<CandidateContext, 'input'>): MasterRecord =>
+  input.lease().input.view.record(input.election);
+
+const now = ({ input }: CandidateContext): number => input.lease().input.clock.now();
+
+/** The record and the holder's session, each at the version that was aimed at. */
+function isAimAt({ expectedVersion, holder, setBy }: Aim, record: MasterRecord, session: Session | null): boolean {
+  if (expectedVersion !== record.version) return false;
+  if (holder === null || session === null) return holder === session;
+  return holder.session === session.id && holder.version === session.version && setBy === session.setBy;
+}

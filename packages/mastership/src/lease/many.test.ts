@@ -1,0 +1,281 @@
+import { commandId } from '@synod/protocol';
+import { describe, expect, it } from 'vitest';
+import { encodeMasterCommand } from '../commands.ts';
+import { Bench, contentOf } from './bench.test.helper.ts';
+
+const HOLD_MS = 980;
+const WAIT_MS = 1_010;
+
+/** Wants all of these, and is master of all. */
+function masterOf(elections: readonly string[], bench = new Bench()): Bench {
+  for (const election of elections) bench.send({ type: 'want' }, election);
+  bench.clock.advance(100);
+  let chosen = 0;
+  const choose = () => {
+    for (const { command } of bench.all('propose').slice(chosen)) {
+      chosen++;
+      bench.choose(command);
+    }
+  };
+  choose(); // The session, and one election with it.
+  choose(); // The others, by that session.
+  return bench;
+}
+
+const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `shard-${i}`);
+
+describe('many elections on one session', () => {
+  it('opens one session: the first election in the same command, all others by it in the next turn', () => {
+    const elections = names(50);
+    const bench = masterOf(elections);
+    expect(bench.proposals('open')).toHaveLength(1);
+    expect(bench.proposals('beMaster')).toHaveLength(49);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+    expect(new Set([...bench.candidacies.licences()].map(({ session }) => session))).toEqual(new Set([1]));
+    expect(bench.fold.view.held(1).size).toBe(50);
+  });
+
+  it('one command renews all, and tells the candidates nothing', () => {
+    const elections = names(20);
+    const bench = masterOf(elections);
+    let events = 0;
+    for (const election of elections) bench.candidacies.candidate(election)?.subscribe(() => events++);
+    for (let i = 0; i < 40; i++) {
+      bench.clock.advance(100);
+      const renewal = bench.proposals('renew').at(-1);
+      if (renewal && bench.fold.view.session(1)?.setBy !== renewal.id) bench.choose(renewal);
+    }
+    expect(bench.proposals('renew').length).toBeLessThan(20);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+    expect(events).toBe(0);
+  });
+
+  it('who waits for a holder of many is not woken by its renewals, and asks for all in one turn when it is silent', () => {
+    const elections = names(20);
+    const bench = new Bench();
+    const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
+    for (const election of elections) {
+      bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
+      bench.send({ type: 'want' }, election);
+    }
+    let events = 0;
+    for (const election of elections) bench.candidacies.candidate(election)?.subscribe(() => events++);
+    for (let i = 0; i < 20; i++) {
+      bench.clock.advance(250);
+      bench.otherRenews(session);
+    }
+    expect(events).toBe(0);
+    bench.clock.advance(WAIT_MS - 1);
+    expect(bench.emitted).toEqual([]);
+    bench.clock.advance(60);
+    expect(bench.proposals('open')).toHaveLength(1);
+    expect(contentOf(bench.last('open'))).toMatchObject({ take: { holder: { session } } });
+    bench.choose(bench.last('open'));
+    bench.clock.advance(60); // Free by expiry: jitter once more.
+    expect(bench.proposals('beMaster')).toHaveLength(19);
+    for (const command of bench.proposals('beMaster')) bench.choose(command);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+  });
+
+  it('resigning one keeps the others, and the session with them', () => {
+    const bench = masterOf(['one', 'two']);
+    bench.send({ type: 'unwant' }, 'one');
+    expect(bench.isMaster('one')).toBe(false);
+    expect(bench.isMaster('two')).toBe(true);
+    bench.send({ type: 'settled' }, 'one');
+    bench.choose(bench.last('resign'));
+    expect(bench.fold.view.record('one').master).toBeNull();
+    bench.clock.advance(250);
+    bench.choose(bench.last('renew'));
+    expect(bench.isMaster('two')).toBe(true);
+    expect(bench.proposals('end')).toEqual([]);
+  });
+
+  it('the session goes when the last of them has been given back', () => {
+    const bench = masterOf(['one', 'two']);
+    for (const election of ['one', 'two']) {
+      bench.send({ type: 'unwant' }, election);
+      bench.send({ type: 'settled' }, election);
+      bench.choose(bench.last('resign'));
+    }
+    expect(bench.session).toBe('closed');
+    bench.otherMaster();
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
+  });
+
+  it('T7: one that cannot be given back in a lease takes down all: the session is not renewed any more', () => {
+    const bench = masterOf(['one', 'two']);
+    bench.send({ type: 'resign' }, 'one');
+    for (let i = 0; i < 11; i++) {
+      bench.clock.advance(100);
+      const renewal = bench.proposals('renew').at(-1);
+      if (renewal && bench.fold.view.session(1)?.setBy !== renewal.id) bench.choose(renewal);
+    }
+    expect(bench.all('overrun')).toMatchObject([{ election: 'one' }]);
+    expect(bench.isMaster('two')).toBe(false);
+    expect(bench.all('lost')).toMatchObject([
+      { election: 'one', lostBy: 'resigned' },
+      { election: 'two', lostBy: 'resigned' },
+    ]);
+    const sent = bench.proposals('renew').length;
+    bench.clock.advance(2_000);
+    expect(bench.proposals('renew')).toHaveLength(sent);
+    bench.send({ type: 'settled' }, 'two');
+    expect(bench.proposals('end')).toEqual([]);
+    bench.send({ type: 'settled' }, 'one');
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
+  });
+
+  it('T7: a record that comes to the session unasked is given back, never acted by', () => {
+    const bench = masterOf(['one']);
+    const take = { election: 'two', expectedVersion: 0, holder: null, metadata: {} };
+    bench.choose(encodeMasterCommand('a1/900', { type: 'beMaster', session: 1, ...take }));
+    expect(bench.fold.view.record('two').master).toBe(1);
+    expect(bench.isMaster('two')).toBe(false);
+    expect(bench.all('acquired')).toHaveLength(1);
+    expect(contentOf(bench.last('resign'))).toEqual({ type: 'resign', election: 'two', session: 1, term: 2 });
+    bench.choose(bench.last('resign'));
+    expect(bench.fold.view.record('two').master).toBeNull();
+    expect(bench.isMaster('one')).toBe(true);
+  });
+
+  it('what was lapsed from before any timer said so is freed by the end of the session', () => {
+    const bench = masterOf(['one']);
+    bench.clock.stall(2_000);
+    bench.send({ type: 'resign' }, 'one');
+    expect(bench.all('lost')).toMatchObject([{ lostBy: 'expired' }]);
+    bench.send({ type: 'settled' }, 'one');
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
+  });
+
+  it('T6: nothing is asked for anew before the work of every mastership of the session has stopped', () => {
+    const bench = masterOf(['one', 'two']);
+    bench.clock.advance(1_000);
+    bench.send({ type: 'settled' }, 'one');
+    bench.clock.advance(500);
+    expect(bench.proposals('open')).toHaveLength(1);
+    bench.send({ type: 'settled' }, 'two');
+    bench.choose(bench.last('end'));
+    bench.clock.advance(50);
+    expect(bench.proposals('open').length).toBeGreaterThan(1);
+  });
+});
+
+/**
+ * Schedules that would give an election two masters if the lease were not the session's alone. `others` is the instant from
+ * which somebody who saw every command of the holder at once may take what it holds.
+ */
+describe('S2 with a shared session', () => {
+  it('an election taken late in the lease is held no longer than those taken first', () => {
+    const bench = masterOf(['one']);
+    const until = bench.licence('one')?.deadlineAtMs ?? 0;
+    bench.clock.advance(700); // Renewals are sent and lost.
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(40);
+    bench.choose(bench.last('beMaster'));
+    expect(bench.isMaster('two')).toBe(true);
+    expect(bench.licence('two')?.deadlineAtMs).toBeCloseTo(until, 6);
+    expect(until).toBeLessThanOrEqual(1_025 + HOLD_MS);
+    bench.clock.advance(until - bench.clock.now());
+    expect(bench.isMaster('one')).toBe(false);
+    expect(bench.isMaster('two')).toBe(false);
+  });
+
+  it('an election taken while a renewal is in flight hangs on the earlier deadline until the renewal is applied', () => {
+    const bench = masterOf(['one']);
+    bench.clock.advance(225);
+    const renewal = bench.last('renew');
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(40);
+    bench.choose(bench.last('beMaster'));
+    expect(bench.licence('two')?.deadlineAtMs).toBeCloseTo(1_025 + HOLD_MS, 6);
+    bench.choose(renewal);
+    expect(bench.licence('two')?.deadlineAtMs).toBeCloseTo(bench.licence('one')?.deadlineAtMs ?? 0, 6);
+    expect(bench.licence('two')?.deadlineAtMs).toBeCloseTo(1_275 + HOLD_MS, 6);
+  });
+
+  it('a shorter renewal in flight lowers the deadline of an election that is taken after it was sent', () => {
+    const bench = masterOf(['one']);
+    bench.send({ type: 'leaseMs', value: 300 });
+    bench.clock.advance(200);
+    expect(contentOf(bench.last('renew'))).toMatchObject({ leaseMs: 300 });
+    const sentAtMs = bench.context.holding?.requests.at(-1)?.stamp.atMs ?? 0;
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(20);
+    bench.choose(bench.last('beMaster'));
+    expect(bench.licence('two')?.deadlineAtMs).toBeCloseTo(sentAtMs + 292, 6);
+  });
+
+  it('expiry of the session and a partial takeover: what nobody has taken yet is over all the same', () => {
+    const bench = masterOf(['one', 'two', 'three']);
+    const taker = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
+    const { version } = bench.fold.view.record('one');
+    bench.isDeaf = true; // Told by the fold's view alone, as between the two.
+    const holder = { session: 1, version: 1 };
+    bench.other({ type: 'beMaster', session: taker, election: 'one', expectedVersion: version, holder, metadata: {} });
+    expect(bench.fold.view.record('one').master).toBe(taker);
+    for (const election of ['one', 'two', 'three']) expect(bench.isMaster(election)).toBe(false);
+    bench.isDeaf = false;
+    bench.send({ type: 'applied', news: bench.fold.everything() });
+    expect(bench.all('lost')).toHaveLength(3);
+    expect(bench.fold.view.record('two')).toMatchObject({ master: null, cause: 'expired' });
+  });
+
+  it('a take by the old session that is chosen after its end gives nothing', () => {
+    const bench = masterOf(['one']);
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(40);
+    const late = bench.last('beMaster');
+    bench.other({ type: 'expire', session: 1, expectedVersion: 1 });
+    bench.choose(late);
+    expect(bench.fold.view.record('two').master).toBeNull();
+    expect(bench.isMaster('two')).toBe(false);
+  });
+
+  it('nor one that is chosen after the session has lapsed here and before anybody ended it', () => {
+    const bench = masterOf(['one']);
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(40);
+    const late = bench.last('beMaster');
+    bench.clock.stall(1_000);
+    bench.choose(late);
+    expect(bench.fold.view.record('two').master).toBe(1);
+    expect(bench.isMaster('two')).toBe(false);
+    expect(bench.all('acquired').map(({ election }) => election)).toEqual(['one']);
+    bench.clock.advance(5);
+    bench.send({ type: 'settled' }, 'one');
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
+  });
+
+  it('nor by a new session of the same node: a record that names the old one is not held', () => {
+    const bench = masterOf(['one']);
+    bench.send({ type: 'want' }, 'two');
+    bench.clock.advance(40);
+    const late = bench.last('beMaster');
+    bench.clock.advance(1_000);
+    bench.send({ type: 'settled' }, 'one'); // Its end is asked for, and not chosen yet.
+    bench.other({ type: 'open', node: 'z', incarnation: 'z1', leaseMs: 1_000, take: null }, 'z1');
+    bench.clock.advance(100);
+    for (const command of bench.proposals('open').slice(1)) bench.choose(command);
+    bench.choose(late);
+    const { master } = bench.fold.view.record('two');
+    expect(bench.isMaster('two')).toBe(master !== null && master === bench.context.holding?.session);
+  });
+
+  it('a sight of a renewal that names the whole session moves the wait for each of its elections', () => {
+    const bench = new Bench();
+    const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
+    for (const election of ['one', 'two']) {
+      bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
+      bench.send({ type: 'want' }, election);
+    }
+    bench.clock.advance(900);
+    bench.send({ type: 'seen', id: commandId('b1', 4) });
+    bench.clock.advance(50);
+    bench.otherRenews(session); // The fourth of its commands.
+    bench.clock.advance(WAIT_MS - 50 - 1);
+    expect(bench.emitted).toEqual([]);
+    bench.clock.advance(60);
+    expect(bench.proposals('open')).toHaveLength(1);
+  });
+});

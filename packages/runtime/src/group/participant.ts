@@ -1,0 +1,132 @@
+import {
+  Candidacies,
+  type CandidacyEvent,
+  type CandidateEvent,
+  type CandidateInput,
+  type CandidateRef,
+  type HolderClock,
+  type LeaseEvent,
+  type Licence,
+  type SessionRef,
+} from '@synod/mastership';
+import type { Clock, ConsensusLog } from '@synod/protocol';
+
+export interface ParticipantOptions {
+  readonly clock: Clock;
+  readonly holderClock: HolderClock;
+  /** The session machine of this node, begun. */
+  readonly session: SessionRef;
+  /** Makes a candidate for an election of this group. */
+  readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
+  readonly log: Pick<ConsensusLog, 'propose' | 'withdraw'>;
+  readonly onAcquired: (licence: Licence) => void;
+  /** The deadline of all that is held was extended. */
+  readonly onRenewed: () => void;
+  readonly onLost: (election: string, term: number, lostBy: string) => void;
+  readonly onStopped: () => void;
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** What one node asks for and holds, wired: session and candidates on one side, log and clock on the other. */
+export class Participant {
+  readonly #options: ParticipantOptions;
+  readonly #candidacies: Candidacies;
+  #tick: unknown = null;
+  #isClosed = false;
+
+  constructor(options: ParticipantOptions) {
+    this.#options = options;
+    this.#candidacies = new Candidacies({
+      session: options.session,
+      candidate: options.candidate,
+      tell: (event) => this.#guard(() => this.#hear(event)),
+    });
+  }
+
+  /** What happened in the log or to this node. */
+  send(event: LeaseEvent): void {
+    this.#guard(() => this.#candidacies.send(event));
+  }
+
+  /** To the candidate for one election. */
+  tell(election: string, event: CandidateEvent): void {
+    this.#guard(() => this.#candidacies.tell(election, event));
+  }
+
+  /** To all candidates. */
+  tellAll(event: CandidateEvent): void {
+    this.#guard(() => this.#candidacies.tellAll(event));
+  }
+
+  /** T5: the mastership in force at this instant, by the reckoning of session and candidate. */
+  licence(election: string): Licence | null {
+    return this.#candidacies.licence(election);
+  }
+
+  isMaster(election: string): boolean {
+    return this.#candidacies.isMaster(election);
+  }
+
+  remainingMs(election: string): number {
+    return this.#candidacies.remainingMs(election);
+  }
+
+  /** Every mastership in force at this instant. */
+  licences(): Iterable<Licence> {
+    return this.#candidacies.licences();
+  }
+
+  close(): void {
+    this.#isClosed = true;
+    this.#options.clock.clearTimeout(this.#tick);
+    this.#candidacies.close();
+  }
+
+  #hear(event: CandidacyEvent): void {
+    const { log, onAcquired, onRenewed, onLost, onStopped } = this.#options;
+    switch (event.type) {
+      case 'propose': {
+        const { command, presumedSilent } = event;
+        this.#keepTicking();
+        return log.propose(command, presumedSilent === undefined ? {} : { presumedSilent });
+      }
+      case 'withdraw':
+        return log.withdraw(event.id);
+      case 'acquired':
+        return onAcquired(event);
+      case 'renewed':
+        return onRenewed();
+      case 'lost':
+        return onLost(event.election, event.term, event.lostBy);
+      case 'stopped':
+        return onStopped();
+      case 'overrun':
+        return;
+    }
+  }
+
+  /**
+   * T9: the holder's clock looks at the other clocks at least every lease/20, as long as the instant of a command of ours
+   * may count. A node that asks for nothing wakes for nothing.
+   */
+  #keepTicking(): void {
+    if (this.#tick !== null || this.#isClosed) return;
+    const { clock, holderClock } = this.#options;
+    const tick = () => {
+      holderClock.tick();
+      const { holding, opens, leaseMs } = this.#candidacies.lease();
+      const hasAsked = holding !== null || opens.length > 0;
+      this.#tick = hasAsked ? clock.setTimeout(tick, Math.min(holderClock.tickMs, leaseMs / 20)) : null;
+    };
+    tick();
+  }
+
+  /** A listener that throws does not stop its actor (limits.md): the node stops itself. */
+  #guard(work: () => void): void {
+    try {
+      work();
+    } catch (error) {
+      this.#options.onFailure(error);
+    }
+  }
+}
