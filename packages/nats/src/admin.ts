@@ -4,20 +4,20 @@ import { Compile } from 'typebox/compile';
 import { type AskOptions, ask } from './ask.ts';
 import { encodeJson, parseJson } from './json.ts';
 
-const answerSchema = Type.Union([
+export const adminAnswerSchema = Type.Union([
   Type.Object({ node: nameSchema, result: Type.Unknown() }),
   Type.Object({ node: nameSchema, error: Type.Object({ code: Type.String(), message: Type.String() }) }),
 ]);
 
 /** What one node said to a request of an operator: a result, or why not. */
-export type AdminAnswer = Readonly<Static<typeof answerSchema>>;
+export type AdminAnswer = Readonly<Static<typeof adminAnswerSchema>>;
 
 export interface AskAdminOptions extends AskOptions {
   /** Answers that are enough. Default 1. */
   readonly expected?: number;
 }
 
-const answerCheck = Compile(answerSchema);
+const answerCheck = Compile(adminAnswerSchema);
 
 /**
  * Carries out requests of operators for one action: `resign`, `status`. Who may ask is settled by the permissions of NATS,

@@ -1,5 +1,6 @@
 export { type AdminAnswer, type AskAdminOptions, askAdmin, respondAdmin } from './admin.ts';
 export type { AskOptions } from './ask.ts';
+export { asyncApi } from './asyncapi.ts';
 export { adviseConnection } from './connection-advice.ts';
 export {
   type EventStreamOptions,
@@ -29,6 +30,7 @@ export {
 } from './fenced-publisher.ts';
 export { publishJson, subscribeJson } from './json-channel.ts';
 export { MasterEvents, type MasterWatch, type WatchOptions, watchMasterChanges } from './master-watch.ts';
+export { type MicroServiceOptions, respondService } from './micro-service.ts';
 export { type NatsBusOptions, natsBus } from './nats-bus.ts';
 export type {
   NatsCallback,
@@ -40,6 +42,7 @@ export type {
   NatsSubscriptionLike,
 } from './nats-connection.ts';
 export { type NatsPermissions, type PermissionsOptions, permissionsOf } from './permissions.ts';
+export { RequestStatistics } from './request-statistics.ts';
 export {
   EVENT_STREAM,
   EVENT_STREAM_SUBJECTS,

@@ -21,8 +21,8 @@ import {
   type NatsSubscriptionLike,
 } from './nats-connection.ts';
 import {
+  isPublicReply,
   isSubjectOfGroup,
-  isSynodSubject,
   noRespondersSubjectOf,
   parseSubject,
   patternOf,
@@ -147,7 +147,7 @@ class NatsBus implements Bus {
       if (from === undefined) return;
       const { reply } = message;
       handler(message.data, from, (payload) => {
-        if (reply && isPublic(reply) && this.isConnected) {
+        if (reply && isPublicReply(reply) && this.isConnected) {
           this.#remember(reply);
           this.#send(reply, payload, {});
         }
@@ -349,12 +349,6 @@ class NatsBus implements Bus {
     return { close: () => void listeners.delete(listener) };
   }
 }
-
-/**
- * Where a public answer may go. A reply subject is the asker's choice: one of ours, or of the server's own interfaces,
- * would make this node say under its own name, with its own permissions, what a stranger asked for (I4).
- */
-const isPublic = (reply: string): boolean => !isSynodSubject(reply) && !reply.startsWith('$');
 
 const isNoResponders = (message: NatsMessageLike): boolean =>
   message.data.length === 0 && message.headers?.code === NO_RESPONDERS;

@@ -1,5 +1,5 @@
 import type { NodeId } from '@synod/protocol';
-import { eventStreamApi, hearings, sayings } from './subjects.ts';
+import { eventStreamApi, hearings, sayings, serviceSubjects } from './subjects.ts';
 
 /** What a NATS user may do, as a server's configuration says it. */
 export interface NatsPermissions {
@@ -28,9 +28,11 @@ export function permissionsOf(options: PermissionsOptions): NatsPermissions {
   if (kind !== 'member') deny.push(sayings(group, node, 'event'));
   const api = (['INFO', 'MSG.GET'] as const).map(eventStreamApi);
   if (kind === 'member') api.push(eventStreamApi('CREATE'));
+  const isResponder = kind === 'member' || kind === 'candidate';
+  const services = isResponder ? serviceSubjects('*', '*') : [];
   return {
     publish: { allow: [sayings(group, node), ...api], deny },
-    subscribe: { allow: [hearings(group), '_INBOX.>'] },
-    allowResponses: kind === 'member' || kind === 'candidate',
+    subscribe: { allow: [hearings(group), ...services, '_INBOX.>'] },
+    allowResponses: isResponder,
   };
 }

@@ -54,6 +54,12 @@ export function parseSubject(subject: string): ParsedSubject | null {
 /** True for every subject that Synod may use: no public answer ever goes to one, whoever asks for it (I4). */
 export const isSynodSubject = (subject: string): boolean => subject === PREFIX || subject.startsWith(`${PREFIX}.`);
 
+/**
+ * Where a public answer may go. A reply subject is the asker's choice: one of ours, or of the server's own interfaces, would
+ * make this node say under its own name, with its own permissions, what a stranger asked for (I4).
+ */
+export const isPublicReply = (reply: string): boolean => !isSynodSubject(reply) && !reply.startsWith('$');
+
 /** True for a subject of this group. */
 export const isSubjectOfGroup = (subject: string, group: string): boolean => subject.startsWith(`${PREFIX}.${group}.`);
 
@@ -67,6 +73,20 @@ export const eventStreamApi = (verb: 'INFO' | 'CREATE' | 'MSG.GET'): string => `
 /** Subjects of JetStream's own interface: which stream keeps a subject, and a message of a stream. */
 export const STREAM_NAMES_API = '$JS.API.STREAM.NAMES';
 export const messageApi = (stream: string): string => `$JS.API.STREAM.MSG.GET.${stream}`;
+
+/** The micro-service protocol of NATS (ADR-32): all services, those of our name, and one of them. */
+export const SERVICE = 'synod';
+export const SERVICE_VERBS = ['PING', 'INFO', 'STATS'] as const;
+export type ServiceVerb = (typeof SERVICE_VERBS)[number];
+export const serviceSubjects = (verb: ServiceVerb | '*', id: string): readonly string[] => [
+  `$SRV.${verb}`,
+  `$SRV.${verb}.${SERVICE}`,
+  `$SRV.${verb}.${SERVICE}.${id}`,
+];
+
+/** A subject as a document writes it: `synod.{group}.event.{election}.from.{node}`. */
+export const subjectTemplate = (role: Role, to: string, from: string): string =>
+  `${PREFIX}.{group}.${role}.${to}.from.{${from}}`;
 
 /** Everything that `node` may say in a group, or in any with `*`: the rule that pins a sender (I4). */
 export const sayings = (group: string, node: NodeId, role = '*'): string =>

@@ -4,16 +4,17 @@ import { Compile } from 'typebox/compile';
 import { type AskOptions, ask } from './ask.ts';
 import { type ElectionState, electionStateSchema } from './events.ts';
 import { encodeJson, parseJson } from './json.ts';
+import { RequestStatistics } from './request-statistics.ts';
 
 const WHOIS = { role: 'whois', to: 'all' } as const;
 
-const requestSchema = Type.Object({
+export const whoisRequestSchema = Type.Object({
   v: Type.Literal(1),
   /** All elections of the group when there is none. */
   election: Type.Optional(nameSchema),
 });
 
-const answerSchema = Type.Object({
+export const whoisAnswerSchema = Type.Object({
   v: Type.Literal(1),
   group: nameSchema,
   /** Member that answers; its own statement, an inbox carries no sender. */
@@ -26,7 +27,7 @@ const answerSchema = Type.Object({
 });
 
 /** One member's view of the masterships: news, not a licence. */
-export type WhoisAnswer = Readonly<Static<typeof answerSchema>>;
+export type WhoisAnswer = Readonly<Static<typeof whoisAnswerSchema>>;
 
 /** What a member tells of itself; the rest of a {@link WhoisAnswer} its bus knows. */
 export type WhoisView = Pick<WhoisAnswer, 'voters' | 'position' | 'elections'>;
@@ -53,18 +54,24 @@ export interface AskWhoisOptions extends AskOptions {
 /** A fiftieth of the default lease of 3 s. */
 const DEFAULT_WAIT_MS = 60;
 
-const requestCheck = Compile(requestSchema);
-const answerCheck = Compile(answerSchema);
+const requestCheck = Compile(whoisRequestSchema);
+const answerCheck = Compile(whoisAnswerSchema);
 
 /** Answers every whois of the group with the view of this moment. Members do; nobody else. */
-export function respondWhois(bus: Bus, view: () => WhoisView): Subscription {
+export function respondWhois(
+  bus: Bus,
+  view: () => WhoisView,
+  statistics: RequestStatistics = new RequestStatistics(),
+): Subscription {
   return bus.respond(WHOIS, (payload, _from, answer) => {
     const request = parseJson(payload);
     if (!requestCheck.Check(request)) return;
-    const { voters, position, elections } = view();
-    const asked = elections.filter(({ election }) => request.election === undefined || election === request.election);
-    const answered: WhoisAnswer = { v: 1, group: bus.group, node: bus.node, voters, position, elections: asked };
-    answer(encodeJson(answered));
+    statistics.measure(() => {
+      const { voters, position, elections } = view();
+      const asked = elections.filter(({ election }) => request.election === undefined || election === request.election);
+      const answered: WhoisAnswer = { v: 1, group: bus.group, node: bus.node, voters, position, elections: asked };
+      answer(encodeJson(answered));
+    });
   });
 }
 

@@ -8,6 +8,8 @@ import {
   lastEventVersion,
   type NatsConnectionLike,
   natsBus,
+  RequestStatistics,
+  respondService,
   respondWhois,
 } from '@synod/nats';
 import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs } from '@synod/protocol';
@@ -26,6 +28,7 @@ import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
 import { SelfFence } from './self-fence/self-fence.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
+import { VERSION } from './version.ts';
 
 /**
  * Joins a group over a NATS connection of `@nats-io/transport-node` 3 or `nats` 2, or over another {@link Bus}. The
@@ -64,7 +67,9 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
       onJoining: (joining) => {
         selfFence?.guard(joining);
         if (membership.role !== 'member') return;
-        answerWhois(joining, bus);
+        const whois = new RequestStatistics();
+        answerWhois(joining, bus, whois);
+        if (connection) beVisible(joining, connection, whois, options);
         if (events) publishEvents(joining, bus);
       },
     });
@@ -142,14 +147,39 @@ async function livedThrough(connection: NatsConnectionLike | null, options: Join
 }
 
 /** Every member answers who is master, as far as it knows. */
-function answerWhois(group: Group, bus: Bus): void {
-  const subscription = respondWhois(bus, () => {
-    const { voters, position } = group.status();
-    const { records, sessions } = group.present();
-    const elections = records.map((record) =>
-      electionState(group.name, record, sessions.find((session) => session.id === record.master) ?? null),
-    );
-    return { voters: Object.keys(voters), position, elections };
+function answerWhois(group: Group, bus: Bus, statistics: RequestStatistics): void {
+  const subscription = respondWhois(
+    bus,
+    () => {
+      const { voters, position } = group.status();
+      const { records, sessions } = group.present();
+      const elections = records.map((record) =>
+        electionState(group.name, record, sessions.find((session) => session.id === record.master) ?? null),
+      );
+      return { voters: Object.keys(voters), position, elections };
+    },
+    statistics,
+  );
+  void group.closed.then(() => subscription.close());
+}
+
+/** `nats micro ls` shows each member, and whom it knows as master. */
+function beVisible(group: Group, connection: NatsConnectionLike, whois: RequestStatistics, options: JoinOptions): void {
+  let hasWarned = false;
+  const subscription = respondService(connection, {
+    group: group.name,
+    id: group.status().incarnation,
+    version: VERSION,
+    metadata: () => {
+      const { master } = group.election();
+      const { state: role } = group.status();
+      return { group: group.name, node: group.node, role, master: master?.node ?? '', term: String(master?.term ?? 0) };
+    },
+    whois,
+    onError: (error) => {
+      if (!hasWarned) warn(options, error.message);
+      hasWarned = true;
+    },
   });
   void group.closed.then(() => subscription.close());
 }

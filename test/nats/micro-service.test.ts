@@ -1,0 +1,133 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join as pathOf } from 'node:path';
+import { Svcm } from '@nats-io/services';
+import { type NatsServer, startNatsServer } from '@synod/cli/internal';
+import { askWhois, natsBus } from '@synod/nats';
+import { connect as connect2 } from 'nats';
+import { type Group, join } from 'synod';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { cleanups, clients, connectTo, until } from './support.ts';
+
+interface Seen {
+  readonly type: string;
+  readonly name: string;
+  readonly id: string;
+  readonly metadata?: Record<string, string>;
+  readonly endpoints?: readonly Record<string, unknown>[];
+}
+
+/** The micro-service protocol as its official clients speak it. */
+interface ServiceClient {
+  ping(name?: string, id?: string): Promise<AsyncIterable<Seen>>;
+  info(name?: string, id?: string): Promise<AsyncIterable<Seen>>;
+  stats(name?: string, id?: string): Promise<AsyncIterable<Seen>>;
+}
+
+describe.each(clients)('a member that joined over %s is seen by the micro-service protocol', (_client, connect) => {
+  let server: NatsServer;
+  beforeAll(async () => {
+    server = await startNatsServer();
+  });
+  afterAll(() => server?.stop());
+  const after = cleanups();
+  afterEach(after.run);
+
+  async function member(group: string, node: string): Promise<Group> {
+    const connection = await connect(server.url);
+    after.add(() => connection.close());
+    const journal = await mkdtemp(pathOf(tmpdir(), 'synod-micro-'));
+    after.add(() => rm(journal, { recursive: true, force: true }));
+    const membership = { role: 'member', voters: [node], journal } as const;
+    const joined = await join(connection, { group, node, membership, leaseMs: 1000 });
+    after.add(() => joined.close());
+    return joined;
+  }
+
+  const options = { strategy: 'timer', maxWait: 300 } as const;
+  const official: readonly (readonly [string, () => Promise<ServiceClient>])[] = [
+    [
+      '@nats-io/services',
+      async () => {
+        const connection = await connectTo(server.url);
+        after.add(() => connection.close());
+        // It has a core of its own, whose types of one and the same thing are others.
+        return new Svcm(connection as never).client(options as never) as unknown as ServiceClient;
+      },
+    ],
+    [
+      'nats 2',
+      async () => {
+        const connection = await connect2({ servers: server.url });
+        after.add(() => connection.close());
+        return connection.services.client(options as never) as unknown as ServiceClient;
+      },
+    ],
+  ];
+
+  async function all(answers: Promise<AsyncIterable<Seen>>): Promise<Seen[]> {
+    const seen: Seen[] = [];
+    for await (const each of await answers) seen.push(each);
+    return seen.sort((a, b) => (a.metadata?.['node'] ?? '').localeCompare(b.metadata?.['node'] ?? ''));
+  }
+
+  it.each(official)('as %s asks', async (_official, open) => {
+    const [orders, stock] = [await member('orders', 'n1'), await member('stock', 's1')];
+    const mastership = await orders.election().campaign({ timeoutMs: 10_000 });
+    const asker = await connect(server.url);
+    after.add(() => asker.close());
+    const bus = natsBus(asker, { group: 'orders', node: 'web' });
+    after.add(() => bus.close());
+    for (let time = 0; time < 3; time++) expect(await askWhois(bus)).toMatchObject({ nodes: ['n1'] });
+
+    const client = await open();
+    const { incarnation: id } = orders.status();
+    const metadata = { group: 'orders', node: 'n1', role: 'voter', master: 'n1', term: String(mastership.term) };
+    const identity = { name: 'synod', id, version: expect.stringMatching(/^\d+\.\d+\.\d+/), metadata };
+    const other = { metadata: { group: 'stock', node: 's1', role: 'voter', master: '', term: '0' } };
+
+    const pinged = await all(client.ping('synod'));
+    expect(pinged).toMatchObject([{ ...identity, type: 'io.nats.micro.v1.ping_response' }, other]);
+    expect(await all(client.ping())).toHaveLength(2);
+    expect(await all(client.ping('synod', id))).toHaveLength(1);
+
+    const subject = 'synod.orders.whois.all.from.*';
+    const [info] = await all(client.info('synod', id));
+    expect(info).toMatchObject({
+      ...identity,
+      type: 'io.nats.micro.v1.info_response',
+      endpoints: [{ name: 'whois', subject }],
+    });
+    const [stats] = await all(client.stats('synod', id));
+    expect(stats).toMatchObject({
+      ...identity,
+      type: 'io.nats.micro.v1.stats_response',
+      started: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
+      endpoints: [{ name: 'whois', subject, num_requests: 3, num_errors: 0 }],
+    });
+    expect(stats?.endpoints?.[0]?.['processing_time']).toBeGreaterThan(0);
+
+    await mastership.resign();
+    const [resigned] = await all(client.ping('synod', id));
+    expect(resigned?.metadata).toMatchObject({ master: '', term: '0' });
+    await orders.close();
+    await until(async () => expect(await all(client.ping('synod'))).toMatchObject([other]));
+    await stock.close();
+  });
+
+  it('I4: answers nobody at a subject of Synod or of the server', async () => {
+    const group = await member('orders', 'n1');
+    const stranger = await connectTo(server.url);
+    after.add(() => stranger.close());
+    const heard: string[] = [];
+    for (const subject of ['synod.>', '$SYS.>', 'answers']) {
+      stranger.subscribe(subject, { callback: (_, message) => void heard.push(message.subject) });
+    }
+    for (const reply of ['synod.orders.event.group.from.n1', '$SYS.x', 'answers']) {
+      stranger.publish('$SRV.PING.synod', new Uint8Array(), { reply });
+    }
+    await until(() => expect(heard.filter((subject) => subject === 'answers')).toHaveLength(1));
+    expect(heard.filter((subject) => subject.includes('event') || subject.startsWith('$SYS.x'))).toEqual([]);
+    await group.close();
+  });
+});
