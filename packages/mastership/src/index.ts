@@ -33,6 +33,7 @@ export type {
   CandidateEmitted,
   CandidateEvent,
   CandidateInput,
+  Heir,
   LeaseEvent,
   Licence,
   LostBy,

@@ -10,6 +10,7 @@ const ROLES: ReadonlySet<string> = new Set<Role>([
   'log',
   'identity',
   'formation',
+  'candidate',
   'event',
   'whois',
   'admin',

@@ -82,6 +82,7 @@ export type {
   Chosen,
   Claim,
   Claimed,
+  Consent,
   Fetch,
   Formation,
   Learned,
@@ -89,6 +90,7 @@ export type {
   Message,
   MessageType,
   News,
+  Offer,
   Prepare,
   Present,
   Promised,
@@ -97,6 +99,7 @@ export type {
   Snapshot,
   Store,
   Trimmed,
+  Wish,
 } from './messages.ts';
 export { pack, unpack } from './msgpack.ts';
 export { EVERYBODY, type Incarnation, isName, NAME_PATTERN, type NodeId } from './node-id.ts';

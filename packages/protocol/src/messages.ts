@@ -2,7 +2,7 @@ import Type, { type Static, type TSchema } from 'typebox';
 import { configurationSchema } from './configuration.ts';
 import { masterNewsSchema } from './master-view.ts';
 import type { NodeId } from './node-id.ts';
-import { ballot, bytes, count, name, slot, text } from './schema-types.ts';
+import { ballot, bytes, count, metadata, name, priority, slot, text } from './schema-types.ts';
 
 /**
  * Every message of the protocol, its shape in one place: the type, and the check that runs before a machine sees it. `type`
@@ -95,6 +95,22 @@ const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(maste
 /** A node outside the log asks for the present; members answer with news of everything. */
 const present = Type.Object({ type: Type.Literal('present') });
 
+/** A waiting candidate of this priority is ready to take over from the holder of `term` (sent to its node). */
+const wish = Type.Object({ type: Type.Literal('wish'), election: name, term: count, priority });
+
+/** T8: the holder of `term` asks whether the node would take the election over. */
+const offer = Type.Object({ type: Type.Literal('offer'), election: name, term: count });
+
+/** T8: it would, and names a live session of its own for it. */
+const consent = Type.Object({
+  type: Type.Literal('consent'),
+  election: name,
+  term: count,
+  session: count,
+  /** Of the new master. */
+  metadata,
+});
+
 /** I1: a node asks on its own subject whether it lives already; another incarnation answers with `claimed`. */
 const life = {
   incarnation: name,
@@ -137,6 +153,9 @@ const schemas = {
   append,
   news,
   present,
+  wish,
+  offer,
+  consent,
   claim,
   claimed,
   formation,
@@ -158,6 +177,9 @@ export type Snapshot = Readonly<Static<typeof snapshot>>;
 export type Append = Readonly<Static<typeof append>>;
 export type News = Readonly<Static<typeof news>>;
 export type Present = Readonly<Static<typeof present>>;
+export type Wish = Readonly<Static<typeof wish>>;
+export type Offer = Readonly<Static<typeof offer>>;
+export type Consent = Readonly<Static<typeof consent>>;
 export type Claim = Readonly<Static<typeof claim>>;
 export type Claimed = Readonly<Static<typeof claimed>>;
 export type Formation = Readonly<Static<typeof formation>>;
@@ -176,6 +198,9 @@ export type Message =
   | Append
   | News
   | Present
+  | Wish
+  | Offer
+  | Consent
   | Claim
   | Claimed
   | Formation;

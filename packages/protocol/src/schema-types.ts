@@ -25,6 +25,9 @@ export const anyBallot = Type.Union([
   Type.Object({ round: Type.Literal(0), nodeId: Type.Literal(''), incarnation: Type.Literal('') }),
 ]);
 
+/** The higher, the sooner a candidate asks (T11). */
+export const priority = Type.Integer({ minimum: 0, maximum: 100 });
+
 /** Free text of a user: metadata values, reasons. */
 export const text = Type.String({ maxLength: 4096 });
 

@@ -5,7 +5,9 @@ export type {
   Master,
   MasterChange,
   Mastership,
+  ResignOptions,
   RunWhileMasterOptions,
+  TransferOptions,
 } from './election/types.ts';
 export type { Fence } from './fence/fence.ts';
 export { type MemoryFence, memoryFence } from './fence/memory-fence.ts';

@@ -20,7 +20,7 @@ export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
 /** What the candidacies of one node tell its runtime. */
 export type CandidacyEvent =
   | Wish
-  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' }>
+  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'wish' | 'consent' }>
   /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
   | { readonly type: 'renewed' }
   | { readonly type: 'stopped' };
@@ -50,6 +50,9 @@ const CANDIDATE_SAYS = [
   'withdraw',
   'open',
   'watch',
+  'openEmpty',
+  'consent',
+  'wish',
   'acquired',
   'lost',
   'overrun',
@@ -127,6 +130,11 @@ export class Candidacies {
     if (this.#isStopped) return;
     if (event.type === 'eligible') this.#isEligible = event.value;
     for (const { actor } of [...this.#all.values()]) actor.send(event);
+  }
+
+  /** What the candidate for an election counts by; `null` before it is spoken to. */
+  priority(election: string): number | null {
+    return this.#all.get(election)?.actor.getSnapshot().context.priority ?? null;
   }
 
   /** The mastership in force at this instant, or `null` (T5). */
@@ -239,6 +247,8 @@ export class Candidacies {
     switch (event.type) {
       case 'open':
         return session.send(event);
+      case 'openEmpty':
+        return session.send({ type: 'open', take: null, silent: null });
       case 'watch':
         return this.#watch(candidacy, event.session);
       case 'propose':

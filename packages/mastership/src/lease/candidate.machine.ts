@@ -33,6 +33,8 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       untilAsking: ({ context: c }) => until(c, rules.askAtMs(c)),
       untilAttemptEnds: ({ context: c }) => until(c, c.attempt ? rules.attemptEndsAtMs(c, c.attempt) : 0),
       untilRenewal: ({ context: c }) => until(c, c.input.lease().holding?.renewAtMs ?? 0),
+      untilWish: ({ context: c }) => until(c, c.wishAtMs),
+      untilOfferEnds: ({ context: c }) => until(c, c.offer?.untilMs ?? 0),
       untilOverrun: ({ context: c }) => until(c, rules.overrunAtMs(c)),
       untilResubmission: ({ context: c }) => until(c, c.resignation?.againAtMs ?? 0),
     },
@@ -50,6 +52,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       isAnswer: ({ context: c, event }) => event.type === 'outcome' && event.id === c.attempt?.id,
       isRefusal: ({ event }) => event.type === 'notOpened' && event.isRefused,
       isAttemptOver: ({ context: c }) => c.attempt === null || now(c) >= rules.attemptEndsAtMs(c, c.attempt),
+      isTimeToWish: ({ context: c }) => rules.mayWish(c) && now(c) >= c.wishAtMs,
+      mayWish: ({ context: c }) => rules.mayWish(c),
+      mayConsent: ({ context: c, event }) => event.type === 'offered' && rules.mayConsent(c, event.term),
+      isOfferOver: ({ context: c }) => c.offer === null || now(c) >= c.offer.untilMs,
       isVeto: ({ event }) => event.type === 'eligible' && !event.value,
       isBlessing: ({ event }) => event.type === 'eligible' && event.value,
       isVetoed: ({ context: c }) => !c.isEligible,
@@ -92,6 +98,29 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** A refusal for a reason that stays would be repeated without end. */
       restAfterRefusal: assign(({ context: c }) => rules.restAfterResigning({ ...c, attempt: null })),
 
+      // T8: being handed an election
+      noteOffer: assign(({ context: c, event }) =>
+        event.type === 'offered'
+          ? { offer: { from: event.from, term: event.term, untilMs: now(c) + c.input.lease().leaseMs / 2 } }
+          : {},
+      ),
+      consent: enqueueActions(({ context: c, enqueue }) => {
+        const s = c.input.lease();
+        const { from: to, term } = present(c.offer);
+        if (s.holding === null || rules.isLapsed(s)) enqueue.emit({ type: 'openEmpty' });
+        else enqueue.emit({ type: 'consent', to, election: c.input.election, term, session: s.holding.session });
+      }),
+      noteServed: assign(({ context: c }) => rules.noteServed(c)),
+      wish: enqueueActions(({ context: c, enqueue }) => {
+        const { input } = c.input.lease();
+        const { election } = c.input;
+        const { term, node } = input.view.record(election);
+        enqueue.assign(rules.startWish(c));
+        if (node !== '') enqueue.emit({ type: 'wish', to: node, election, term, priority: c.priority });
+      }),
+      beginWaiting: assign(({ context: c }) => rules.beginWaiting(c)),
+      refrain: assign(({ context: c }) => rules.refrain(c)),
+
       // Holding
       take: assign(({ context: c }) => rules.take(c)),
       announceAcquired: emit(({ context: c }) => ({ type: 'acquired', ...licenceOf(c, held(c)) })),
@@ -106,7 +135,8 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         ({ context: c, enqueue, event }, { lostBy, reason }: { lostBy: LostBy; reason?: string }) => {
           const { mastership } = c;
           if (mastership === null || mastership.givenUpAtMs !== null) return;
-          enqueue.assign(rules.giveUp(c, mastership));
+          const heir = event.type === 'resign' ? (event.to ?? null) : null;
+          enqueue.assign(rules.giveUp(c, { ...mastership, heir }));
           enqueue.emit(lostNotice(c, mastership, lostBy, 'reason' in event ? event.reason : reason));
         },
       ),
@@ -124,17 +154,24 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
 
       // Giving back
       submitResignation: enqueueActions(({ context: c, enqueue }) => {
-        const { session, term } = held(c);
+        const { session, term, heir } = held(c);
         const { election } = c.input;
         const next = rules.startResignation(c);
+        const { id } = present(next.resignation);
         enqueue.assign(next);
-        enqueue.emit(proposal(present(next.resignation).id, { type: 'resign', election, session, term }));
+        if (heir === null) enqueue.emit(proposal(id, { type: 'resign', election, session, term }));
+        else {
+          const { session: to, metadata } = heir;
+          enqueue.emit(proposal(id, { type: 'transfer', election, session, term, to, metadata }));
+        }
       }),
       forgetResignation: enqueueActions(({ context: c, enqueue }) => {
         if (c.resignation) enqueue.emit({ type: 'withdraw', id: c.resignation.id });
         enqueue.assign({ resignation: null });
       }),
       restAfterResigning: assign(({ context: c }) => rules.restAfterResigning(c)),
+      /** T7: after a refused Transfer Resign is submitted, and nothing is known to be left of one that got no answer. */
+      disinherit: assign(({ context: c }) => ({ mastership: { ...held(c), heir: null } })),
       letGo: assign({ mastership: null }),
     },
   }).createMachine({
@@ -152,7 +189,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Nobody here wants to be master. */
       observing: {
         on: {
-          want: { guard: 'isStaying', target: 'waiting', actions: 'want' },
+          want: { guard: 'isStaying', target: 'waiting', actions: ['want', 'beginWaiting', 'noteServed'] },
           record: { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
         },
       },
@@ -166,8 +203,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             // A command of ours that had been given up for lost was chosen after all.
             { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
             { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
-            { target: 'waiting', reenter: true },
+            { target: 'waiting', reenter: true, actions: 'noteServed' },
           ],
+          offered: { guard: 'mayConsent', target: 'consenting', actions: 'noteOffer' },
+          priority: { target: 'waiting', reenter: true, actions: 'notePriority' },
           review: { target: 'waiting', reenter: true },
           eligible: { target: 'waiting', reenter: true, actions: 'noteFlag' },
           unwant: { target: 'observing', actions: 'unwant' },
@@ -182,6 +221,19 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
               { guard: 'isOpen', target: 'sleeping' },
             ],
             on: { silent: { guard: 'isAwaited', target: '#candidate.waiting', reenter: true } },
+            initial: 'content',
+            states: {
+              content: { always: { guard: 'mayWish', target: 'wishing' } },
+              /** Of a priority: the holder is told, and hands over if its own is lower. */
+              wishing: {
+                after: {
+                  untilWish: [
+                    { guard: 'isTimeToWish', target: 'wishing', reenter: true, actions: 'wish' },
+                    { guard: 'mayWish', target: 'wishing', reenter: true },
+                  ],
+                },
+              },
+            },
           },
           /** The record is free, or its holder silent: jitter, or rest after a refusal (T11). */
           sleeping: {
@@ -227,6 +279,35 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
               untilAttemptEnds: [
                 { guard: 'isAttemptOver', target: '#candidate.waiting', actions: 'withdrawTake' },
                 { target: 'asking', reenter: true },
+              ],
+            },
+          },
+        },
+      },
+
+      /** T8: the holder would hand over; a live session of this node is named to it, opened for the purpose if need be. */
+      consenting: {
+        entry: 'consent',
+        on: {
+          opened: { target: 'consenting', reenter: true },
+          record: [
+            { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
+            { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
+            { target: 'waiting', actions: 'noteServed' },
+          ],
+          notOpened: 'waiting',
+          over: 'waiting',
+          unwant: { target: 'observing', actions: 'unwant' },
+          stop: { target: 'observing', actions: 'markStopping' },
+          eligible: { guard: 'isVeto', target: 'waiting', actions: 'noteFlag' },
+        },
+        initial: 'offered',
+        states: {
+          offered: {
+            after: {
+              untilOfferEnds: [
+                { guard: 'isOfferOver', target: '#candidate.waiting' },
+                { target: 'offered', reenter: true },
               ],
             },
           },
@@ -311,7 +392,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
               record: { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },
               outcome: [
                 { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },
-                { guard: 'isResignationRefused', target: 'givingBack', reenter: true },
+                { guard: 'isResignationRefused', target: 'givingBack', reenter: true, actions: 'disinherit' },
               ],
             },
             states: {
@@ -335,8 +416,8 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Nothing of it is left here. */
       givenBack: {
         always: [
-          { guard: 'isWanted', target: 'waiting', actions: 'letGo' },
-          { target: 'observing', actions: 'letGo' },
+          { guard: 'isWanted', target: 'waiting', actions: ['letGo', 'refrain', 'noteServed'] },
+          { target: 'observing', actions: ['letGo', 'refrain'] },
         ],
       },
     },

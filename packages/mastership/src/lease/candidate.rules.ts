@@ -1,9 +1,12 @@
-import { between, type MasterRecord, type Session } from '@synod/protocol';
+import { between, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
 import type { Aim, Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
 import { nextId } from './session.rules.ts';
 
 /** After these the record was free for the asking: no jitter (T11). */
 const FREED_BY_WILL: ReadonlySet<MasterRecord['cause']> = new Set(['resigned', 'transferred', 'ended']);
+
+/** How many masterships are remembered, to know whose turn it is. */
+const SERVED_REMEMBERED = 32;
 
 /** The part of the rules that concerns one election: T5, T7, T8 and T11. The time is that of the session. */
 export const candidateRules = {
@@ -27,6 +30,18 @@ export const candidateRules = {
     return (leaseMs / 20) * (1 - c.priority / 100) * input.random.next();
   },
 
+  /**
+   * After a mastership was given back no jitter (T11), but a turn: whoever waited longest asks at once, the others give way to
+   * those who were master longer ago than they, as far as is seen here.
+   */
+  turnMs(c: CandidateContext): number {
+    const { leaseMs, input } = c.input.lease();
+    const lastOf = (node: NodeId) => c.served.lastIndexOf(node);
+    const own = lastOf(input.self);
+    const ahead = [...new Set(c.served)].filter((node) => lastOf(node) < own).length;
+    return ahead * Math.max(2, leaseMs / 200);
+  },
+
   /** What would be asked for now; `null` while the holder is known by name only (outside the log). */
   aim(c: CandidateContext): Aim | null {
     const s = c.input.lease();
@@ -41,7 +56,7 @@ export const candidateRules = {
       setBy: session?.setBy ?? null,
       silent: session === null || session.node === s.input.self ? null : session.node,
       openAtMs: session ? c.rules.waitEndsAtMs(s, session) : (known?.openAtMs ?? now(c)),
-      jitterMs: known?.jitterMs ?? (freely ? 0 : c.rules.jitterMs(c)),
+      jitterMs: known?.jitterMs ?? (freely ? c.rules.turnMs(c) : c.rules.jitterMs(c)),
     };
   },
 
@@ -97,11 +112,45 @@ export const candidateRules = {
   hasWon: (c: CandidateContext): boolean =>
     c.rules.isNamed(c) && c.isWanted && c.isEligible && !c.isStopping && !c.rules.isLapsed(c.input.lease()),
 
+  /** Takes note of who is master now. */
+  noteServed(c: CandidateContext): CandidateContext {
+    const { master, node } = recordOf(c);
+    if (master === null || node === '' || c.served.at(-1) === node) return c;
+    return { ...c, served: [...c.served, node].slice(-SERVED_REMEMBERED) };
+  },
+
+  // T8, priority
+
+  /** Somebody else holds, and this node is ready to: of a priority at all, healthy, caught up. */
+  mayWish: (c: CandidateContext): boolean => c.priority > 0 && c.rules.mayAsk(c) && c.aim?.holder != null,
+
+  /** The first time a tenth of a lease after it began, then after one lease, two, four: messages are lost. */
+  startWish(c: CandidateContext): CandidateContext {
+    const { term } = recordOf(c);
+    const count = c.wishes.term === term ? c.wishes.count + 1 : 1;
+    const { leaseMs } = c.input.lease();
+    return { ...c, wishes: { term, count }, wishAtMs: now(c) + leaseMs * 2 ** Math.min(count - 1, 6) };
+  },
+
+  /** Not before a tenth of a lease: whoever has just come lets what is under way come to rest. */
+  beginWaiting: (c: CandidateContext): CandidateContext => ({
+    ...c,
+    wishAtMs: Math.max(c.wishAtMs, now(c) + c.input.lease().leaseMs / 10),
+  }),
+
+  /** Who gave up a mastership does not press for it: what made it resign may still be so. */
+  refrain: (c: CandidateContext): CandidateContext => ({ ...c, wishAtMs: now(c) + 10 * c.input.lease().leaseMs }),
+
+  /** T8: only for the mastership in force, and only if this node would ask itself. */
+  mayConsent: (c: CandidateContext, term: number): boolean =>
+    c.rules.mayAsk(c) && recordOf(c).term === term && c.aim?.holder != null,
+
   // T7: holding and giving back
 
   take(c: CandidateContext): CandidateContext & { readonly mastership: HeldTerm } {
     const { master, term } = recordOf(c);
-    return { ...c, mastership: { session: master ?? -1, term, givenUpAtMs: null }, attempt: null, aim: null };
+    const mastership = { session: master ?? -1, term, givenUpAtMs: null, heir: null };
+    return { ...c, mastership, attempt: null, aim: null, offer: null };
   },
 
   /** The record does not name us any more. */

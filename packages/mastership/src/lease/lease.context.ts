@@ -2,7 +2,7 @@ import type { CommandId, NodeId } from '@synod/protocol';
 import type { SeenHolder, Take } from '../commands.ts';
 import type { Claim } from '../holder-clock.ts';
 import type { LeaseRules } from './lease.rules.ts';
-import type { CandidateInput, SessionInput } from './lease.types.ts';
+import type { CandidateInput, Heir, SessionInput } from './lease.types.ts';
 import type { Sights } from './sights.ts';
 
 /** A command that opens or renews a session, remembered with the instant it was asked for: only by such may we hold (T3). */
@@ -88,6 +88,8 @@ export interface HeldTerm {
   readonly term: number;
   /** Given up, lapsed or lost: never resumed. When that was said. */
   readonly givenUpAtMs: number | null;
+  /** Who is to have it next; `null` for whoever asks first. */
+  readonly heir: Heir | null;
 }
 
 /** Giving back, as last submitted. */
@@ -110,4 +112,12 @@ export interface CandidateContext {
   readonly attempt: Attempt | null;
   readonly mastership: HeldTerm | null;
   readonly resignation: Resignation | null;
+  /** The holder that would hand over to us, and until when its offer is waited for. */
+  readonly offer: { readonly from: NodeId; readonly term: number; readonly untilMs: number } | null;
+  /** When to tell the holder that somebody of higher priority waits. */
+  readonly wishAtMs: number;
+  /** Wishes told of the present term: each time it is longer until the next. */
+  readonly wishes: { readonly term: number; readonly count: number };
+  /** Nodes that were master, as seen here, the last one last: whose turn it is. */
+  readonly served: readonly NodeId[];
 }

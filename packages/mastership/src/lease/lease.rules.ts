@@ -54,6 +54,10 @@ export const initialCandidate = (input: CandidateInput, rules: LeaseRules): Cand
   attempt: null,
   mastership: null,
   resignation: null,
+  offer: null,
+  wishAtMs: 0,
+  wishes: { term: 0, count: 0 },
+  served: [],
 });
 
 /** The mastership in force; its numbers are meant to be read at once. */

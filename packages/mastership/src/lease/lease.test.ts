@@ -44,7 +44,7 @@ describe('asking', () => {
     expect(c.isMaster()).toBe(false);
     expect(c.all('acquired')).toEqual([]);
     expect(c.record).toMatchObject({ master: session, term: session });
-    expect(c.state()).toEqual({ waiting: 'watching' });
+    expect(c.state()).toEqual({ waiting: { watching: 'content' } });
   });
 
   it('an open but empty session of a refused take is ended: nothing lingers', () => {
@@ -86,6 +86,30 @@ describe('asking', () => {
     expect(askedAfter(80, false)).toBe(WAIT_MS + 5);
     expect(askedAfter(100, false)).toBe(WAIT_MS);
     expect(askedAfter(0, true)).toBeLessThanOrEqual(1);
+  });
+
+  it('T11: after a Resign it is the turn of who waited longest; the others give way for a two-hundredth of the lease each', () => {
+    const askedAfter = (masters: readonly string[]): number => {
+      const bench = new Bench();
+      bench.send({ type: 'want' });
+      bench.send({ type: 'eligible', value: false }); // Looks on for now, and sees them come and go.
+      for (const node of masters) {
+        const incarnation = `${node}-${bench.position}`;
+        const take = { election: 'group', expectedVersion: bench.record.version, holder: null, metadata: {} };
+        const open = { type: 'open', node, incarnation, leaseMs: 1_000, take } as const;
+        const session = bench.choose(encodeMasterCommand(`${incarnation}/1`, open));
+        const resign = { type: 'resign', election: 'group', session, term: session } as const;
+        bench.choose(encodeMasterCommand(`${incarnation}/2`, resign));
+      }
+      const startMs = bench.clock.now();
+      bench.send({ type: 'eligible', value: true });
+      for (let i = 0; i < 1_000 && bench.proposals('open').length === 0; i++) bench.clock.advance(1);
+      return bench.clock.now() - startMs;
+    };
+    expect(askedAfter(['b', 'c', 'd'])).toBe(0); // Never was.
+    expect(askedAfter(['a', 'b', 'c'])).toBe(0); // Longest ago.
+    expect(askedAfter(['b', 'a', 'c'])).toBe(5); // After b.
+    expect(askedAfter(['b', 'c', 'd', 'a', 'b'])).toBe(10); // After c and d.
   });
 
   it.each(['eligible', 'caughtUp'] as const)('T11: asks only if %s, and then at once', (type) => {

@@ -76,7 +76,9 @@ export type CandidateEvent =
   /** Nobody here does any more; a mastership is resigned. */
   | { readonly type: 'unwant'; readonly reason?: string }
   /** Gives the mastership back; the wish for it stays. */
-  | { readonly type: 'resign'; readonly reason?: string }
+  | { readonly type: 'resign'; readonly reason?: string; readonly to?: Heir }
+  /** T8: the holder of this term would hand it over to this node. */
+  | { readonly type: 'offered'; readonly from: NodeId; readonly term: number }
   /** All work of the mastership that was lost or given up has stopped (T6, T7). */
   | { readonly type: 'settled' }
   /** Health, or a veto of the user. Counts as true until told. */
@@ -99,6 +101,12 @@ export type CandidateEvent =
   | { readonly type: 'over'; readonly lostBy: LostBy }
   /** No mastership any more: what is held is given back. */
   | { readonly type: 'stop' };
+
+/** Who is to be master next: a live session of another node that has agreed (T8). */
+export interface Heir {
+  readonly session: number;
+  readonly metadata: Readonly<Record<string, string>>;
+}
 
 /** Why a mastership is over here. */
 export type LostBy = 'expired' | 'resigned' | 'deposed' | 'closed' | 'failed';
@@ -142,6 +150,24 @@ export type CandidateEmitted =
   /** Asks for the election with a session that is not open yet: both travel in one command if nobody else asks. */
   | { readonly type: 'open'; readonly take: Take; readonly silent: NodeId | null }
   | { readonly type: 'watch'; readonly session: number }
+  /** A session that nothing is asked for with: to be handed something. */
+  | { readonly type: 'openEmpty' }
+  /** T8: this session would take the election over from the holder of `term`. */
+  | {
+      readonly type: 'consent';
+      readonly to: NodeId;
+      readonly election: string;
+      readonly term: number;
+      readonly session: number;
+    }
+  /** This node has a higher priority than most, and is ready to take over. */
+  | {
+      readonly type: 'wish';
+      readonly to: NodeId;
+      readonly election: string;
+      readonly term: number;
+      readonly priority: number;
+    }
   | ({ readonly type: 'acquired' } & Licence)
   /** Stop all work of this term, then answer with `settled`. Said once for each `acquired`. */
   | {

@@ -16,6 +16,7 @@ export type Role =
   | 'log' // to 'append': requests to whoever leads
   | 'identity' // I1
   | 'formation' // I5
+  | 'candidate' // T8: who would take over
   | 'event' // public, JSON
   | 'whois' // public request
   | 'admin'; // public request, operators only

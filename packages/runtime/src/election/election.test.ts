@@ -37,6 +37,7 @@ function world() {
       told.push('resign');
       state.isMaster = false;
     },
+    heir: async () => null,
     settled: () => told.push('settled'),
   };
   let present = record(null, 0);

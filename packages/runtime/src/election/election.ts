@@ -1,14 +1,24 @@
+import type { Heir } from '@synod/mastership';
 import {
   type Clock,
   ClosedError,
   type MasterRecord,
   MastershipLostError,
+  type NodeId,
   type Session,
   TimeoutError,
 } from '@synod/protocol';
 import { Latest } from './latest.ts';
 import { HeldMastership, type Holder } from './mastership.ts';
-import type { CampaignOptions, Election, Master, MasterChange, Mastership, RunWhileMasterOptions } from './types.ts';
+import type {
+  CampaignOptions,
+  Election,
+  Master,
+  MasterChange,
+  Mastership,
+  RunWhileMasterOptions,
+  TransferOptions,
+} from './types.ts';
 
 /** The candidate behind an election: the lease machine of this node, or nothing where the node cannot be master. */
 export interface Candidate {
@@ -19,8 +29,10 @@ export interface Candidate {
   remainingMs(): number;
   want(): void;
   unwant(reason: string): void;
-  /** Gives the mastership up at once; tells the others after {@link settled} (T7). */
-  resign(reason: string): void;
+  /** Gives the mastership up at once; tells the others after {@link settled} (T7). With `to` it is handed over (T8). */
+  resign(reason: string, to?: Heir): void;
+  /** T8: asks a node for a session that would take over; `null` when it gives none in time. */
+  heir(node: NodeId, term: number, timeoutMs?: number): Promise<Heir | null>;
   /** All work of the mastership that ended has stopped (T6, T7). */
   settled(): void;
 }
@@ -209,15 +221,36 @@ export class GroupElection implements Election, Holder {
     return this.master;
   }
 
-  async resign(mastership: HeldMastership, reason: string): Promise<void> {
+  async resign(mastership: HeldMastership, reason: string, heir?: Heir | null): Promise<void> {
     const { candidate } = this.#ports;
     if (mastership !== this.#current || candidate === null) return;
     if (!mastership.isOver) {
       mastership.end('resigned');
-      candidate.resign(reason);
+      candidate.resign(reason, heir ?? undefined);
       this.#settle(mastership);
     }
     await this.#released?.done;
+  }
+
+  /** T8: the work goes on until the other has agreed. */
+  async heir(mastership: HeldMastership, to: NodeId, timeoutMs?: number): Promise<Heir | null> {
+    const { candidate } = this.#ports;
+    if (mastership !== this.#current || mastership.isOver || candidate === null) return null;
+    return candidate.heir(to, mastership.term, timeoutMs);
+  }
+
+  async transfer(to: NodeId, { timeoutMs }: TransferOptions = {}): Promise<Master> {
+    const mastership = this.#current;
+    if (mastership === null || !this.holds(mastership.term)) {
+      throw new MastershipLostError(this.name, this.#ports.record().record.term, 'not held by this process');
+    }
+    const heir = await this.heir(mastership, to, timeoutMs);
+    if (heir === null) throw new TimeoutError(`${to} did not agree to take "${this.name}" over`);
+    await this.resign(mastership, `transferred to ${to}`, heir);
+    const { master } = this;
+    if (master === null || master.node !== to || master.term <= mastership.term)
+      throw new TimeoutError(`"${this.name}" went to ${master?.node ?? 'nobody'} instead of ${to}`);
+    return master;
   }
 
   /** The candidate lives from now on: it hears who asked before. */

@@ -1,5 +1,6 @@
-import { fenceHeaders, MastershipLostError } from '@synod/protocol';
-import type { Mastership } from './types.ts';
+import type { Heir } from '@synod/mastership';
+import { fenceHeaders, MastershipLostError, type NodeId } from '@synod/protocol';
+import type { Mastership, ResignOptions } from './types.ts';
 
 /** What a mastership asks of its election. */
 export interface Holder {
@@ -8,7 +9,9 @@ export interface Holder {
   remainingMs(term: number): number;
   version(): number;
   /** Resolves when the record does not name the term any more, or the lease behind it is over. */
-  resign(mastership: HeldMastership, reason: string): Promise<void>;
+  resign(mastership: HeldMastership, reason: string, heir?: Heir | null): Promise<void>;
+  /** T8: a session of that node which would take over; `null` when it gives none in time. */
+  heir(mastership: HeldMastership, to: NodeId): Promise<Heir | null>;
 }
 
 /** @see Mastership */
@@ -59,8 +62,10 @@ export class HeldMastership implements Mastership {
     return fenceHeaders(this);
   }
 
-  async resign(options: { readonly reason?: string } = {}): Promise<void> {
-    const released = this.#holder.resign(this, options.reason ?? 'resigned');
+  async resign(options: ResignOptions = {}): Promise<void> {
+    const { to, reason = 'resigned' } = options;
+    const heir = to === undefined ? null : await this.#holder.heir(this, to);
+    const released = this.#holder.resign(this, reason, heir);
     // Work that waited here for its own end would wait for ever: the record is freed when it has returned.
     if (!this.#isWorking) await released;
   }

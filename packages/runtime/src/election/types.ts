@@ -45,6 +45,17 @@ export interface RunWhileMasterOptions {
   readonly graceMs?: number;
 }
 
+export interface ResignOptions {
+  /** The node that is to be master next: it must be waiting for it. */
+  readonly to?: NodeId;
+  readonly reason?: string;
+}
+
+export interface TransferOptions {
+  /** How long the other may take to agree, ms. Default: a quarter of a lease. */
+  readonly timeoutMs?: number;
+}
+
 /** One mastership of this process: from `elected` to the end of its lease, resignation included. */
 export interface Mastership extends AsyncDisposable {
   readonly election: string;
@@ -67,9 +78,10 @@ export interface Mastership extends AsyncDisposable {
   headers(): Record<string, string>;
   /**
    * Stops acting, waits for running effects to settle, then tells the others (T7). Resolves when the record is free;
-   * inside the work of `runWhileMaster` at once: the record is freed when the work has returned.
+   * inside the work of `runWhileMaster` at once: the record is freed when the work has returned. With `to` it is handed over
+   * to that node if it agrees within a quarter of a lease, and the work goes on until it has; else it is free for all.
    */
-  resign(options?: { readonly reason?: string }): Promise<void>;
+  resign(options?: ResignOptions): Promise<void>;
 }
 
 /** A named mastership of a group. */
@@ -91,6 +103,12 @@ export interface Election {
   campaign(options?: CampaignOptions): Promise<Mastership>;
   /** The present first, then each change, newest wins; `current: null` when nobody is master. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<MasterChange>;
+  /**
+   * Hands the mastership of this process over to another node, which must be waiting for it (T8). The work goes on until the
+   * other agrees, then stops; resolves when the other is master.
+   * @throws MastershipLostError when this process does not hold it; TimeoutError when the other does not agree.
+   */
+  transfer(to: NodeId, options?: TransferOptions): Promise<Master>;
   /** Asks who is master: the highest version heard. */
   whois(options?: { readonly signal?: AbortSignal }): Promise<Master | null>;
 }

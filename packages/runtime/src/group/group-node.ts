@@ -1,5 +1,6 @@
 import {
   type Applied,
+  type CandidacyEvent,
   type CandidateInput,
   type CandidateRef,
   type candidateMachine,
@@ -14,6 +15,7 @@ import {
   ConfigError,
   type Configuration,
   type ConsensusLog,
+  type Consent,
   configurationDigest,
   EVERYBODY,
   FormationError,
@@ -23,7 +25,10 @@ import {
   type Message,
   type NodeId,
   NodeIdInUseError,
+  type Offer,
+  type Received,
   type Subscription,
+  type Wish,
   wireCodec,
 } from '@synod/protocol';
 import { type Actor, createActor } from 'xstate';
@@ -47,6 +52,7 @@ import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
 import { Member } from './member.ts';
+import { Offers } from './offers.ts';
 import { Onlooker } from './onlooker.ts';
 import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
@@ -100,6 +106,7 @@ export class GroupNode implements Group {
   readonly #identity: Identity;
   readonly #elections = new Map<string, GroupElection>();
   readonly #settings = new Map<string, ElectionOptions>();
+  readonly #offers: Offers;
   readonly #dropped: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #startedAtMs: number;
@@ -160,6 +167,11 @@ export class GroupNode implements Group {
     });
     // Measures the boot clock for some milliseconds: before anything waits for this node.
     this.#holderClock = new HolderClock({ clock, leaseMs: this.#options.leaseMs });
+    this.#offers = new Offers({
+      clock,
+      leaseMs: this.#options.leaseMs,
+      offer: (to, election, term) => this.#send(to, { type: 'offer', election, term }),
+    });
     this.#identity = new Identity({
       life: () => this.#life(),
       say: (message) => this.#send(this.node, message),
@@ -334,7 +346,7 @@ export class GroupNode implements Group {
     this.#mailbox.listen('identity');
     this.#mailbox.listen('learner');
     if (this.#options.membership.role === 'member') {
-      for (const role of ['formation', 'acceptor', 'proposer'] as const) this.#mailbox.listen(role);
+      for (const role of ['formation', 'acceptor', 'proposer', 'candidate'] as const) this.#mailbox.listen(role);
       this.#subscriptions.push(
         bus.onNoResponders(({ role }) => this.#guard(() => void (role === 'log' && this.#member?.noResponders()))),
       );
@@ -446,6 +458,7 @@ export class GroupNode implements Group {
       onAcquired: (licence) => this.#acquired(licence),
       onRenewed: () => this.#renewed(),
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
+      onWord: (word) => this.#say(word),
       onStopped: () => this.#stopped.resolve(),
       onRestored: (news) => this.#chronicle.heard(news, false),
       holderClock: this.#holderClock,
@@ -514,6 +527,8 @@ export class GroupNode implements Group {
     if (turn.type === 'formation') {
       for (const message of turn.messages) if (message.type === 'formation') this.#root?.send(message);
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
+    } else if (turn.type === 'wish' || turn.type === 'offer' || turn.type === 'consent') {
+      for (const message of turn.messages) this.#hearWord(message as Received<Wish | Offer | Consent>);
     } else if (turn.type === 'news') {
       this.#onlooker?.hear(turn.messages);
     } else if (turn.type === 'present') {
@@ -532,9 +547,11 @@ export class GroupNode implements Group {
   #recordChanged(change: RecordChange): void {
     const { election: name, cause, version } = change.next;
     this.#tell('record', change);
-    const election = this.#election(name);
-    election.changed();
-    this.#tell('change', { election: name, current: election.master, cause, version });
+    // One that nobody here ever named is not made for its news.
+    const isNamed = this.#elections.has(name) || this.#listenedTo.has('change');
+    const election = isNamed ? this.#election(name) : null;
+    election?.changed();
+    if (election) this.#tell('change', { election: name, current: election.master, cause, version });
   }
 
   #acquired({ election, term, version, deadlineAtMs }: Licence): void {
@@ -585,6 +602,31 @@ export class GroupNode implements Group {
     return election;
   }
 
+  /** T8, priority: to the node that holds, or that would. */
+  #say(word: Extract<CandidacyEvent, { type: 'wish' | 'consent' }>): void {
+    const { to, election, term } = word;
+    if (word.type === 'wish') this.#send(to, { type: 'wish', election, term, priority: word.priority });
+    else {
+      const { metadata } = { ...this.#options, ...this.#settings.get(election) };
+      this.#send(to, { type: 'consent', election, term, session: word.session, metadata });
+    }
+  }
+
+  #hearWord(message: Received<Wish | Offer | Consent>): void {
+    const { type, election, term, from } = message;
+    const participant = this.#member?.participant;
+    if (type === 'offer') participant?.tell(election, { type: 'offered', from, term });
+    else if (type === 'consent') this.#offers.answered(message);
+    else {
+      const mastership = this.#elections.get(election)?.current;
+      if (!mastership || mastership.isOver || mastership.term !== term || this.#isClosing) return;
+      if (message.priority <= (participant?.priority(election) ?? 0)) return;
+      void mastership
+        .resign({ to: from, reason: `${from} has priority ${message.priority}` })
+        .catch((error) => this.#report(error));
+    }
+  }
+
   #candidate(election: string): Candidate {
     const participant = () => this.#member?.participant;
     return {
@@ -593,7 +635,8 @@ export class GroupNode implements Group {
       remainingMs: () => participant()?.remainingMs(election) ?? 0,
       want: () => participant()?.tell(election, { type: 'want' }),
       unwant: (reason) => participant()?.tell(election, { type: 'unwant', reason }),
-      resign: (reason) => participant()?.tell(election, { type: 'resign', reason }),
+      resign: (reason, to) => participant()?.tell(election, { type: 'resign', reason, ...(to ? { to } : {}) }),
+      heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
       settled: () => participant()?.tell(election, { type: 'settled' }),
     };
   }
@@ -784,6 +827,7 @@ export class GroupNode implements Group {
   #cease(reason: Error): void {
     for (const election of this.#elections.values()) election.close(reason);
     this.#onlooker?.close();
+    this.#offers.close();
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
     this.#outbox?.close();

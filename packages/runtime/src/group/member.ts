@@ -40,7 +40,7 @@ import type { RoleInputs } from './group.machine.ts';
 import { GROUP_ELECTION } from './group.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
-import { Participant } from './participant.ts';
+import { Participant, type ParticipantOptions } from './participant.ts';
 import type { Roles } from './roles.ts';
 import { Voters } from './voters.ts';
 
@@ -65,6 +65,7 @@ export interface MemberOptions {
   readonly onAcquired: (licence: Licence) => void;
   readonly onRenewed: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
+  readonly onWord: ParticipantOptions['onWord'];
   readonly onStopped: () => void;
   /** A snapshot was put in place of the fold's state. */
   readonly onRestored: (news: MasterNews) => void;
@@ -474,7 +475,8 @@ export class Member {
   }
 
   #hearLease({ lease, proposer }: Roles): void {
-    const { ports, holderClock, candidate, onAcquired, onRenewed, onLost, onStopped, onFailure } = this.#options;
+    const { ports, holderClock, candidate, onAcquired, onRenewed, onLost, onWord, onStopped, onFailure } =
+      this.#options;
     this.#participant = new Participant({
       clock: ports.clock,
       holderClock,
@@ -488,6 +490,7 @@ export class Member {
       },
       onRenewed,
       onLost,
+      onWord,
       onStopped,
       onFailure,
     });

@@ -23,6 +23,8 @@ export interface ParticipantOptions {
   /** The deadline of all that is held was extended. */
   readonly onRenewed: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
+  /** T8 and priority: a word to another node. */
+  readonly onWord: (word: Extract<CandidacyEvent, { type: 'wish' | 'consent' }>) => void;
   readonly onStopped: () => void;
   readonly onFailure: (error: unknown) => void;
 }
@@ -63,6 +65,10 @@ export class Participant {
     return this.#candidacies.licence(election);
   }
 
+  priority(election: string): number | null {
+    return this.#candidacies.priority(election);
+  }
+
   isMaster(election: string): boolean {
     return this.#candidacies.isMaster(election);
   }
@@ -83,7 +89,7 @@ export class Participant {
   }
 
   #hear(event: CandidacyEvent): void {
-    const { log, onAcquired, onRenewed, onLost, onStopped } = this.#options;
+    const { log, onAcquired, onRenewed, onLost, onWord, onStopped } = this.#options;
     switch (event.type) {
       case 'propose': {
         const { command, presumedSilent } = event;
@@ -98,6 +104,9 @@ export class Participant {
         return onRenewed();
       case 'lost':
         return onLost(event.election, event.term, event.lostBy);
+      case 'wish':
+      case 'consent':
+        return onWord(event);
       case 'stopped':
         return onStopped();
       case 'overrun':

@@ -38,4 +38,7 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   claim: 'identity',
   claimed: 'identity',
   formation: 'formation',
+  wish: 'candidate',
+  offer: 'candidate',
+  consent: 'candidate',
 };

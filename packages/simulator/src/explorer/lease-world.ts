@@ -828,8 +828,12 @@ class Step {
       mastership:
         holding === null
           ? null
-          : { session: holding.session, term: held?.term ?? -1, givenUpAtMs: held?.isGivenUp ? 0 : null },
+          : { session: holding.session, term: held?.term ?? -1, givenUpAtMs: held?.isGivenUp ? 0 : null, heir: null },
       resignation: null,
+      offer: null,
+      wishAtMs: 0,
+      wishes: { term: 0, count: 0 },
+      served: [],
     };
   }
 }

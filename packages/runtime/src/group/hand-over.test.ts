@@ -1,0 +1,190 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { TestWorld } from '../testing/test-world.ts';
+
+const worlds: TestWorld[] = [];
+afterEach(async () => {
+  for (const world of worlds.splice(0)) await world.close();
+});
+
+async function started(options: ConstructorParameters<typeof TestWorld>[0] = {}, node: object = {}) {
+  const world = new TestWorld(options);
+  worlds.push(world);
+  const launched = world.voters.map((name) => world.launch(name, node).started);
+  await world.until(() => world.voters.every((name) => world.status(name).state === 'voter'), 5 * world.leaseMs);
+  await Promise.all(launched);
+  return world;
+}
+
+const held = (signal: AbortSignal) =>
+  new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+
+describe('T8: hand-over', () => {
+  it('resign({ to }): the one that is named is next, within a few messages, whoever else waits', async () => {
+    for (const heir of ['b', 'c']) {
+      const world = await started();
+      const { clock } = world;
+      const campaign = world.node('a').election().campaign();
+      await world.untilMaster();
+      const mastership = await campaign;
+      for (const node of ['b', 'c']) world.campaign(node);
+      await world.advance(50);
+      const fromMs = clock.now();
+      void mastership.resign({ to: heir });
+      await world.until(() => world.masters().includes(heir), world.leaseMs);
+      expect(clock.now() - fromMs).toBeLessThan(20);
+      expect(world.node(heir).election().master).toMatchObject({ node: heir, isSelf: true });
+      expect(world.held.map(({ node }) => node)).toEqual(['a', heir]);
+    }
+  });
+
+  it('the work goes on until the other has agreed, and stops before it is master', async () => {
+    const world = await started({ delayMs: 40 });
+    let isWorking = false;
+    void world
+      .node('a')
+      .election()
+      .runWhileMaster(async ({ signal }) => {
+        isWorking = true;
+        await held(signal);
+        await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, 30));
+        isWorking = false;
+      });
+    await world.until(() => isWorking, world.leaseMs);
+    world.campaign('b');
+    await world.advance(100);
+    const transferring = world.node('a').election().transfer('b');
+    await world.advance(10);
+    expect(world.node('a').election().isMaster()).toBe(true);
+    await world.until(() => world.masters().includes('b'), world.leaseMs);
+    expect(isWorking).toBe(false);
+    expect((await transferring).node).toBe('b');
+    expect(world.status('b').elections[0]?.cause).toBe('transferred');
+  });
+
+  it('who does not wait does not agree: transfer() fails and the mastership stays; resign({ to }) frees it for all', async () => {
+    const world = await started();
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    const transferring = world.node('a').election().transfer('b');
+    transferring.catch(() => {});
+    await world.advance(300);
+    await expect(transferring).rejects.toMatchObject({ code: 'ERR_SYNOD_TIMEOUT' });
+    expect(world.masters()).toEqual(['a']);
+    world.campaign('c');
+    void mastership.resign({ to: 'b' });
+    await world.until(() => world.masters().includes('c'), world.leaseMs);
+  });
+
+  it('transfer() elsewhere than at the master is refused', async () => {
+    const world = await started();
+    await expect(world.node('a').election().transfer('b')).rejects.toMatchObject({ code: 'ERR_SYNOD_MASTERSHIP_LOST' });
+  });
+
+  it('many elections are handed over one by one, and each ends where it was sent', async () => {
+    const world = await started();
+    const names = ['s1', 's2', 's3', 's4'];
+    const holding = names.map((name) => world.node('a').election(name).campaign());
+    await world.until(() => names.every((name) => world.node('a').election(name).isMaster()), world.leaseMs);
+    const masterships = await Promise.all(holding);
+    for (const node of ['b', 'c']) {
+      for (const name of names)
+        void world
+          .node(node)
+          .election(name)
+          .campaign()
+          .catch(() => {});
+    }
+    await world.advance(100);
+    for (const [i, mastership] of masterships.entries()) void mastership.resign({ to: i % 2 === 0 ? 'b' : 'c' });
+    await world.until(
+      () =>
+        names.every((name, i) =>
+          world
+            .node(i % 2 === 0 ? 'b' : 'c')
+            .election(name)
+            .isMaster(),
+        ),
+      world.leaseMs,
+    );
+    expect(world.status('a').sessions.filter(({ node }) => node !== 'a')).toHaveLength(2);
+  });
+});
+
+describe('priority', () => {
+  it('a candidate of higher priority gets the mastership, once, and it stays there', async () => {
+    const world = new TestWorld();
+    worlds.push(world);
+    const priorities = { a: 0, b: 50, c: 10 };
+    const launched = Object.entries(priorities).map(([node, priority]) => world.launch(node, { priority }).started);
+    await world.until(() => world.voters.every((name) => world.status(name).state === 'voter'), 5 * world.leaseMs);
+    await Promise.all(launched);
+    world.campaign('a');
+    await world.untilMaster();
+    expect(world.masters()).toEqual(['a']);
+    world.campaign('c');
+    world.campaign('b');
+    await world.until(() => world.masters().includes('b'), 2 * world.leaseMs);
+    const changes = world.held.length;
+    await world.advance(10 * world.leaseMs);
+    expect(world.masters()).toEqual(['b']);
+    expect(world.held.length).toBe(changes);
+    expect(changes).toBeLessThanOrEqual(3);
+  });
+
+  it('equal priorities leave each other alone', async () => {
+    const world = await started({}, { priority: 50 });
+    for (const node of world.voters) world.campaign(node);
+    await world.untilMaster();
+    await world.advance(10 * world.leaseMs);
+    expect(world.held).toHaveLength(1);
+  });
+
+  it('who resigned does not press for it again at once: no flapping when its work fails', async () => {
+    const world = new TestWorld();
+    worlds.push(world);
+    const launched = ['a', 'b', 'c'].map((node) => world.launch(node, { priority: node === 'b' ? 50 : 0 }).started);
+    await world.until(() => world.voters.every((name) => world.status(name).state === 'voter'), 5 * world.leaseMs);
+    await Promise.all(launched);
+    world.campaign('a');
+    await world.untilMaster();
+    void world
+      .node('b')
+      .election()
+      .runWhileMaster(async () => {
+        throw new Error('this work always fails');
+      })
+      .catch(() => {});
+    await world.until(() => world.held.some(({ node }) => node === 'b'), 2 * world.leaseMs);
+    await world.until(() => world.masters().includes('a'), 2 * world.leaseMs);
+    const changes = world.held.length;
+    await world.advance(8 * world.leaseMs);
+    expect(world.masters()).toEqual(['a']);
+    expect(world.held).toHaveLength(changes);
+  });
+});
+
+describe('fair waiting (T11)', () => {
+  it('8 candidates that each hold for 20 ms are served within a factor 3 of each other', {
+    timeout: 20_000,
+  }, async () => {
+    const voters = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const world = await started({ voters });
+    const served = new Map(voters.map((node) => [node, 0]));
+    for (const node of voters) {
+      const election = world.node(node).election();
+      void (async () => {
+        for (;;) {
+          const mastership = await election.campaign();
+          served.set(node, (served.get(node) ?? 0) + 1);
+          await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, 20));
+          await mastership.resign();
+        }
+      })().catch(() => {});
+    }
+    await world.advance(4_000);
+    const counts = [...served.values()];
+    expect(Math.min(...counts)).toBeGreaterThan(10);
+    expect(Math.max(...counts) / Math.min(...counts)).toBeLessThan(3);
+  });
+});
