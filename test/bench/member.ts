@@ -45,7 +45,8 @@ const group = await join(connection, {
 });
 recordHistory(group, (line) => {
   const sinceSightMs = (line.event === 'acquired' && sights?.sinceSightMs(msOfNs(line.at_ns))) || null;
-  say({ type: 'history', line, sinceSightMs });
+  // What the bench hears is none of what is measured.
+  setImmediate(() => say({ type: 'history', line, sinceSightMs }));
 });
 say({ type: 'joined' });
 hears.addEventListener('status', () => {
@@ -91,8 +92,10 @@ async function campaignUntil(group: Group, signal: AbortSignal): Promise<void> {
       lost.then(() => false),
     ]);
     if (!isToldToResign) continue;
-    say({ type: 'resigning', atMs: machineNowMs() });
-    await mastership.resign();
+    const atMs = machineNowMs();
+    const resigned = mastership.resign();
+    say({ type: 'resigning', atMs });
+    await resigned;
     // A hand-over is one to somebody else.
     for await (const { current } of election.changes({ signal })) {
       if (current !== null && current.term > mastership.term) break;

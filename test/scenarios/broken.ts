@@ -20,6 +20,8 @@ const BROKEN: Readonly<Record<string, Broken>> = {
       },
     },
   },
+  /** Whoever wants to be next asks when the record is free, and not before. */
+  'nobody-stands-by': { lease: { mayStandBy: () => false } },
   /** Before "a slot that was proposed and is held by nobody is filled". */
   'proposed-slot-not-filled': {
     proposer: {

@@ -81,7 +81,7 @@ export class PaxosLog implements ConsensusLog {
   /**
    * @throws RangeError when the command is larger than a batch can hold: it could never be chosen.
    */
-  propose(command: Command, { presumedSilent }: ProposeOptions = {}): void {
+  propose(command: Command, { presumedSilent, followedBy }: ProposeOptions = {}): void {
     const { clock, isLeading, leader } = this.#options;
     if (commandBytes(command) > MAX_COMMAND_BYTES) {
       throw new RangeError(
@@ -92,7 +92,7 @@ export class PaxosLog implements ConsensusLog {
     if (isNew) this.#pending.set(command.id, { command, askedAtMs: clock.now() });
     this.#arm();
     if (!isLeading() && leader() === presumedSilent) this.#options.lead('command');
-    else if (isNew) this.#ask([command]);
+    else if (isNew) this.#ask(followedBy && isLeading() ? [command, followedBy] : [command]);
   }
 
   withdraw(id: CommandId): void {

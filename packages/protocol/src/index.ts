@@ -97,6 +97,7 @@ export type {
   Received,
   Reject,
   Snapshot,
+  Standby,
   Store,
   Trimmed,
   Wish,

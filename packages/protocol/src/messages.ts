@@ -89,6 +89,12 @@ const snapshot = Type.Object({
 /** Asks whoever leads to append commands (framed as a batch). */
 const append = Type.Object({ type: Type.Literal('append'), commands: bytes });
 
+/**
+ * A candidate stands by: the taking that the holder is to have appended behind its Resign, should it give the mastership back
+ * (framed as a batch of one). The next one replaces it.
+ */
+const standby = Type.Object({ type: Type.Literal('standby'), commands: bytes });
+
 /** What the fold of `master` changed, for nodes outside the log; they drop lower versions. */
 const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(masterNewsSchema) });
 
@@ -151,6 +157,7 @@ const schemas = {
   learned,
   snapshot,
   append,
+  standby,
   news,
   present,
   wish,
@@ -175,6 +182,7 @@ export type Fetch = Readonly<Static<typeof fetch>>;
 export type Learned = Readonly<Static<typeof learned>>;
 export type Snapshot = Readonly<Static<typeof snapshot>>;
 export type Append = Readonly<Static<typeof append>>;
+export type Standby = Readonly<Static<typeof standby>>;
 export type News = Readonly<Static<typeof news>>;
 export type Present = Readonly<Static<typeof present>>;
 export type Wish = Readonly<Static<typeof wish>>;
@@ -196,6 +204,7 @@ export type Message =
   | Learned
   | Snapshot
   | Append
+  | Standby
   | News
   | Present
   | Wish

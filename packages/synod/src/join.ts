@@ -12,7 +12,7 @@ import {
   respondService,
   respondWhois,
 } from '@synod/nats';
-import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs } from '@synod/protocol';
+import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs, type TimerHandle } from '@synod/protocol';
 import {
   DEFAULT_LEASE_MS,
   type Group,
@@ -70,7 +70,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
         const whois = new RequestStatistics();
         answerWhois(joining, bus, whois);
         if (connection) beVisible(joining, connection, whois, options);
-        if (events) publishEvents(joining, bus);
+        if (events) publishEvents(joining, bus, options.leaseMs ?? DEFAULT_LEASE_MS);
       },
     });
     if (connection && events && membership.role === 'member') keepEvents(connection, bus, options);
@@ -184,14 +184,29 @@ function beVisible(group: Group, connection: NatsConnectionLike, whois: RequestS
   void group.closed.then(() => subscription.close());
 }
 
-/** Every member publishes what it applied; the ids are the same everywhere and remove the repeats. */
-function publishEvents(group: Group, bus: Bus): void {
+/**
+ * Every member publishes what it applied; the ids are the same everywhere and remove the repeats. Who leads is the first to
+ * know and speaks at once; the others, who speak in case he died, have an election to get on with first.
+ */
+function publishEvents(group: Group, bus: Bus, leaseMs: number): void {
+  const waiting = new Set<TimerHandle>();
   group.addEventListener('record', ({ detail }) => {
     if (!detail.isFresh) return;
     const change = { ...detail, group: group.name, node: group.node, timeMs: systemClock.wallNow() };
-    for (const event of eventsOf(change)) {
-      bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
-    }
+    const publish = () => {
+      for (const event of eventsOf(change)) {
+        bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
+      }
+    };
+    if (detail.isLeading) return publish();
+    const timer = systemClock.setTimeout(() => {
+      waiting.delete(timer);
+      publish();
+    }, leaseMs / 20);
+    waiting.add(timer);
+  });
+  void group.closed.then(() => {
+    for (const timer of waiting) systemClock.clearTimeout(timer);
   });
 }
 

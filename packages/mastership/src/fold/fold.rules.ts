@@ -72,12 +72,18 @@ export const foldRules: FoldRules = {
 
   isWithinBounds: ({ state }, leaseMs) => leaseMs >= MIN_LEASE_MS && leaseMs <= state.maxLeaseMs,
 
-  /** The seed's version rule: who was cut off during two renewals asks with a stale version and gets only the news. */
+  /**
+   * The seed's version rule: who was cut off during two renewals asks with a stale version and gets only the news.
+   *
+   * A record that came free keeps its term: whoever names that, and no holder, knows that nobody has been master since. So a
+   * taking can be made before the Resign it follows is chosen (T11).
+   */
   refuseTake(change, session, { election, expectedVersion, holder }) {
     if (!session) return 'ended';
     if (!this.isOwn(change, session)) return 'foreign';
     const record = change.record(election);
-    if (record.version !== expectedVersion) return 'version';
+    const isFree = record.master === null && holder === null;
+    if (record.version !== expectedVersion && !(isFree && record.term === expectedVersion)) return 'version';
     if (record.master !== (holder?.session ?? null) || record.master === session.id) return 'holder';
     if (holder && change.session(holder.session)?.version !== holder.version) return 'renewed';
     return null;

@@ -78,6 +78,28 @@ describe('BeMaster (section 3)', () => {
     expect(contentOf(log.fold.snapshot())).toEqual(contentOf(before));
   });
 
+  it('a free record may be named by the version it was last held under; a held one, or one that was taken since, may not', () => {
+    const log = new Log();
+    log.open('a', take(0));
+    const early = log.as('b', { type: 'open', node: 'n-b', incarnation: 'b', leaseMs: 1_000, take: take(1) });
+    expect(early).toMatchObject({ applied: true, reason: 'holder' });
+    log.as('a', { type: 'resign', election: 'group', session: 1, term: 1 });
+    expect(log.master()).toMatchObject({ master: null, term: 1, version: 3 });
+    const holding = log.as('c', { type: 'beMaster', session: 2, ...take(1, { session: 1, version: 1 }) });
+    expect(holding).toMatchObject({ applied: false });
+    const b = log.open('b2', take(1));
+    expect(log.master()).toMatchObject({ master: b, term: b, version: b });
+    // Nobody has been master since term 1: no longer true.
+    expect(log.as('d', { type: 'open', node: 'n-d', incarnation: 'd', leaseMs: 1_000, take: take(1) })).toMatchObject({
+      reason: 'version',
+    });
+    log.as('b2', { type: 'resign', election: 'group', session: b, term: b });
+    expect(log.as('e', { type: 'open', node: 'n-e', incarnation: 'e', leaseMs: 1_000, take: take(1) })).toMatchObject({
+      reason: 'version',
+    });
+    expect(log.master()).toMatchObject({ master: null, term: b });
+  });
+
   it("taking ends the holder's session, and with it all that hangs on it", () => {
     const log = new Log();
     log.open('a', take(0));

@@ -20,7 +20,11 @@ const halfway = { next: () => 0.5, id: () => 'unused' };
 export type Emitted<Type extends CandidacyEvent['type']> = Extract<CandidacyEvent, { type: Type }>;
 
 export type BenchInput = Partial<SessionInput> &
-  Partial<Pick<CandidateInput, 'priority' | 'metadata'>> & { rules?: LeaseRules; clock?: VirtualClock; seed?: number };
+  Partial<Pick<CandidateInput, 'priority' | 'metadata' | 'isHeirOf'>> & {
+    rules?: LeaseRules;
+    clock?: VirtualClock;
+    seed?: number;
+  };
 
 const LEASE_EVENTS: ReadonlySet<string> = new Set<LeaseEvent['type']>([
   'applied',
@@ -48,7 +52,7 @@ export class Bench {
   readonly #listeners: ((event: Emitted<'propose'>) => void)[] = [];
 
   constructor(input: BenchInput = {}) {
-    const { rules, seed, priority, metadata, ...rest } = input;
+    const { rules, seed, priority, metadata, isHeirOf, ...rest } = input;
     this.clock = input.clock ?? new VirtualClock();
     const { clock } = this;
     const leaseMs = input.leaseMs ?? 1_000;
@@ -68,7 +72,11 @@ export class Bench {
       },
     });
     const machine = candidateMachine(rules);
-    const own = { ...(priority === undefined ? {} : { priority }), ...(metadata === undefined ? {} : { metadata }) };
+    const own = {
+      ...(priority === undefined ? {} : { priority }),
+      ...(metadata && { metadata }),
+      ...(isHeirOf && { isHeirOf }),
+    };
     this.candidacies = new Candidacies({
       session: this.actor,
       candidate: (given) => createActor(machine, { clock, input: { ...given, ...own } }),

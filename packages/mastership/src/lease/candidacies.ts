@@ -1,5 +1,6 @@
-import type { CommandId } from '@synod/protocol';
+import type { Command, CommandId } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
+import { decodeMasterCommand } from '../commands.ts';
 import type { candidateMachine } from './candidate.machine.ts';
 import type { SessionContext } from './lease.context.ts';
 import type {
@@ -21,6 +22,7 @@ export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
 export type CandidacyEvent =
   | Wish
   | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'wish' | 'consent' }>
+  | Extract<SessionEmitted, { type: 'standBy' }>
   /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
   | { readonly type: 'renewed' }
   | { readonly type: 'stopped' };
@@ -42,6 +44,7 @@ const SESSION_SAYS = [
   'over',
   'closed',
   'silent',
+  'standBy',
   'stopped',
 ] as const satisfies readonly SessionEmitted['type'][];
 
@@ -53,6 +56,8 @@ const CANDIDATE_SAYS = [
   'openEmpty',
   'consent',
   'wish',
+  'standBy',
+  'standDown',
   'acquired',
   'lost',
   'overrun',
@@ -112,6 +117,8 @@ export class Candidacies {
         return;
       case 'stop':
         return this.#stop(event.mode);
+      case 'standby':
+        return this.#standby(event.command);
       case 'caughtUp':
         session.send(event);
         return this.#reviewVetoed();
@@ -172,6 +179,13 @@ export class Candidacies {
   close(): void {
     this.#isStopped = true;
     for (const { actor } of this.#all.values()) actor.stop();
+  }
+
+  /** Of an election that nobody here minds there is nothing to give back. */
+  #standby(command: Command): void {
+    const asked = decodeMasterCommand(command.body);
+    if (asked?.type === 'open' && asked.take)
+      this.#all.get(asked.take.election)?.actor.send({ type: 'standby', command });
   }
 
   #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {
@@ -246,6 +260,8 @@ export class Candidacies {
     const { session, tell } = this.#options;
     switch (event.type) {
       case 'open':
+      case 'standBy':
+      case 'standDown':
         return session.send(event);
       case 'openEmpty':
         return session.send({ type: 'open', take: null, silent: null });
@@ -312,12 +328,21 @@ export class Candidacies {
     if (wasUser && isIdle) this.#review();
   }
 
+  /** It brought what a candidate stood by for, or had given up for lost, and who has not heard yet. */
+  #isAwaited(session: number): boolean {
+    for (const election of this.lease().input.view.held(session)) {
+      const candidate = this.#all.get(election)?.actor.getSnapshot().context;
+      if (candidate?.rules.hasWon(candidate)) return true;
+    }
+    return false;
+  }
+
   /** Nobody needs the session any more, or all work of one that is over has stopped. */
   #review(): void {
     if (this.#users.size > 0 || this.#isStopped) return;
     const { session } = this.#options;
     const { holding, opening, isStopping, input } = this.lease();
-    if (isStopping) return;
+    if (isStopping || (holding && this.#isAwaited(holding.session))) return;
     if (this.#isStopping) session.send({ type: 'stop', mode: 'resign' });
     else if (holding?.isOver) session.send({ type: 'settled' });
     else if (holding !== null || opening !== null) {

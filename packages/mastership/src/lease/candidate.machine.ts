@@ -68,6 +68,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       isResignationRefused: ({ context: c, event }) =>
         event.type === 'outcome' && event.id === c.resignation?.id && !event.applied && !rules.isDeposed(c),
 
+      isSettled: ({ event }) => event.type === 'resign' && event.isSettled === true,
       isWanted: ({ context: c }) => c.isWanted && !c.isStopping,
     },
 
@@ -83,6 +84,16 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       watchHolder: enqueueActions(({ context: c, enqueue }) => {
         const session = c.aim?.holder?.session;
         if (session !== undefined && rules.mayAsk(c)) enqueue.emit({ type: 'watch', session });
+      }),
+      /** T11: the session tells the holder, and again after each of his renewals, what to have appended behind a Resign. */
+      standBy: enqueueActions(({ context: c, enqueue }) => {
+        if (!c.aim?.holder || !rules.isHeir(c)) return;
+        const { session } = c.aim.holder;
+        const to = c.input.lease().input.view.session(session)?.node ?? '';
+        enqueue.emit({ type: 'standBy', take: { ...takeOf(c, c.aim), holder: null }, holder: session, to });
+      }),
+      standDown: enqueueActions(({ context: c, enqueue }) => {
+        if (c.aim?.holder) enqueue.emit({ type: 'standDown' });
       }),
       startAttempt: assign(({ context: c }) => (c.aim ? rules.startAttempt(c, c.aim) : {})),
       ask: emit(({ context: c }): CandidateEmitted => {
@@ -130,6 +141,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         return rules.giveUp(taken, held(taken));
       }),
 
+      noteSuccessor: assign(({ context: c, event }) =>
+        event.type === 'standby' ? rules.noteSuccessor(c, event.command) : {},
+      ),
+
       // Losing: first `isMaster()` says no, then it is told.
       lose: enqueueActions(
         ({ context: c, enqueue, event }, { lostBy, reason }: { lostBy: LostBy; reason?: string }) => {
@@ -159,8 +174,9 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         const next = rules.startResignation(c);
         const { id } = present(next.resignation);
         enqueue.assign(next);
-        if (heir === null) enqueue.emit(proposal(id, { type: 'resign', election, session, term }));
-        else {
+        if (heir === null) {
+          enqueue.emit(proposal(id, { type: 'resign', election, session, term }, null, rules.successor(c)));
+        } else {
           const { session: to, metadata } = heir;
           enqueue.emit(proposal(id, { type: 'transfer', election, session, term, to, metadata }));
         }
@@ -183,6 +199,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       unwant: { actions: 'unwant' },
       eligible: { actions: 'noteFlag' },
       priority: { actions: 'notePriority' },
+      standby: { actions: 'noteSuccessor' },
       stop: { actions: 'markStopping' },
     },
     states: {
@@ -197,6 +214,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Sleeps until the record is open to us: T2 for a holder, nothing for a record given back. */
       waiting: {
         entry: 'takeAim',
+        exit: 'standDown',
         initial: 'watching',
         on: {
           record: [
@@ -215,7 +233,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         states: {
           /** The holder's lease runs, and its session is watched for all who wait for it: no timer here. */
           watching: {
-            entry: 'watchHolder',
+            entry: ['watchHolder', 'standBy'],
             always: [
               { guard: 'mayNotAsk', target: 'vetoed' },
               { guard: 'isOpen', target: 'sleeping' },
@@ -326,6 +344,11 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
           over: { target: 'lapsed', actions: 'loseWithSession' },
           resign: [
             { guard: 'isLapsed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'expired' } } },
+            {
+              guard: 'isSettled',
+              target: 'resigning.givingBack',
+              actions: { type: 'lose', params: { lostBy: 'resigned' } },
+            },
             { target: 'resigning', actions: { type: 'lose', params: { lostBy: 'resigned' } } },
           ],
           unwant: [

@@ -1,4 +1,5 @@
-import { between, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
+import { between, type Command, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
+import { decodeMasterCommand } from '../commands.ts';
 import type { Aim, Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
 import { nextId } from './session.rules.ts';
 
@@ -77,6 +78,15 @@ export const candidateRules = {
     return c.aim === null ? session === undefined : session !== undefined && isAimAt(c.aim, record, session);
   },
 
+  /** T11: the heir of a holder who is not silent. */
+  isHeir: (c: CandidateContext): boolean =>
+    c.aim !== null &&
+    c.aim.holder !== null &&
+    !c.rules.isOpen(c) &&
+    c.rules.mayAsk(c) &&
+    now(c) >= c.notBeforeMs &&
+    c.input.isHeirOf(recordOf(c).node),
+
   /** The record is free, or T2 is over for its holder: nothing but jitter and rest stands in the way. */
   isOpen: (c: CandidateContext): boolean => c.aim !== null && (c.aim.holder === null || now(c) >= c.aim.openAtMs),
 
@@ -150,7 +160,7 @@ export const candidateRules = {
   take(c: CandidateContext): CandidateContext & { readonly mastership: HeldTerm } {
     const { master, term } = recordOf(c);
     const mastership = { session: master ?? -1, term, givenUpAtMs: null, heir: null };
-    return { ...c, mastership, attempt: null, aim: null, offer: null };
+    return { ...c, mastership, attempt: null, aim: null, offer: null, successor: null };
   },
 
   /** The record does not name us any more. */
@@ -165,6 +175,21 @@ export const candidateRules = {
     ...c,
     mastership: { ...mastership, givenUpAtMs: mastership.givenUpAtMs ?? now(c) },
   }),
+
+  /** T8, T11: a taking that fits behind our own Resign; nothing else is kept. */
+  noteSuccessor(c: CandidateContext, command: Command): Partial<CandidateContext> {
+    const asked = decodeMasterCommand(command.body);
+    const take = asked?.type === 'open' ? asked.take : null;
+    const record = recordOf(c);
+    const isFitting = take?.election === record.election && take.expectedVersion === record.version && !take.holder;
+    return isFitting && !c.rules.isDeposed(c) ? { successor: { command, heardAtMs: now(c) } } : {};
+  },
+
+  /** Who has not stood by anew for half a lease may be gone, and has little left of what he asked for. */
+  successor: ({ successor, input }: CandidateContext): Command | null => {
+    const { leaseMs, input: ports } = input.lease();
+    return successor !== null && ports.clock.now() - successor.heardAtMs < leaseMs / 2 ? successor.command : null;
+  },
 
   /** T7: giving back may take one lease; after that the session is left to its end. */
   overrunAtMs: ({ mastership, input }: CandidateContext): number =>

@@ -1,4 +1,4 @@
-import type { CommandId, NodeId } from '@synod/protocol';
+import type { Command, CommandId, NodeId } from '@synod/protocol';
 import type { SeenHolder, Take } from '../commands.ts';
 import type { Claim } from '../holder-clock.ts';
 import type { LeaseRules } from './lease.rules.ts';
@@ -18,6 +18,14 @@ export interface Opening {
   readonly request: Request;
   /** Once it is known to have opened. */
   readonly session: number | null;
+}
+
+/** A taking that the holder is to have appended behind its Resign (T11). */
+export interface Standby {
+  readonly take: Take;
+  readonly holder: number;
+  readonly to: NodeId;
+  readonly toldAt: CommandId | null;
 }
 
 /** The session held: the lease of everything this node is master of. */
@@ -49,6 +57,8 @@ export interface SessionContext {
   /** The opening under way, with what is asked for in the same command. */
   readonly opening: { readonly request: Request; readonly take: Take | null; readonly silent: NodeId | null } | null;
   readonly opens: readonly Opening[];
+  /** What a candidate stands by for, and what had set the holder's session when he was told last. */
+  readonly standby: Standby | null;
   readonly holding: Holding | null;
   /** Own sessions that are being ended, by the command that ends them. */
   readonly endings: ReadonlyMap<number, CommandId>;
@@ -98,6 +108,12 @@ export interface Resignation {
   readonly againAtMs: number;
 }
 
+/** Who stands by while we hold, as last heard. */
+export interface Successor {
+  readonly command: Command;
+  readonly heardAtMs: number;
+}
+
 /** State of a candidate for one election. Its rules change it; `isMaster()` reads it. */
 export interface CandidateContext {
   readonly input: Required<CandidateInput>;
@@ -111,6 +127,7 @@ export interface CandidateContext {
   readonly notBeforeMs: number;
   readonly attempt: Attempt | null;
   readonly mastership: HeldTerm | null;
+  readonly successor: Successor | null;
   readonly resignation: Resignation | null;
   /** The holder that would hand over to us, and until when its offer is waited for. */
   readonly offer: { readonly from: NodeId; readonly term: number; readonly untilMs: number } | null;

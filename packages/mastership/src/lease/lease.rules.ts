@@ -1,8 +1,16 @@
-import type { CommandId } from '@synod/protocol';
-import { encodeMasterCommand, type MasterCommand, type Take } from '../commands.ts';
+import { type Command, type CommandId, invariant } from '@synod/protocol';
+import { encodeMasterCommand, type MasterCommand, type OpenSession, type Take } from '../commands.ts';
 import { candidateRules } from './candidate.rules.ts';
-import type { Aim, CandidateContext, HeldTerm, SessionContext } from './lease.context.ts';
-import type { CandidateEmitted, CandidateInput, Licence, LostBy, SessionInput, Wish } from './lease.types.ts';
+import type { Aim, CandidateContext, HeldTerm, Request, SessionContext } from './lease.context.ts';
+import type {
+  CandidateEmitted,
+  CandidateInput,
+  Licence,
+  LostBy,
+  SessionEmitted,
+  SessionInput,
+  Wish,
+} from './lease.types.ts';
 import { sessionRules } from './session.rules.ts';
 import { Sights } from './sights.ts';
 
@@ -33,6 +41,7 @@ export function initialSession(input: SessionInput, rules: LeaseRules): SessionC
     sights,
     opening: null,
     opens: [],
+    standby: null,
     holding: null,
     endings: new Map(),
     closeAtMs: 0,
@@ -43,7 +52,7 @@ export function initialSession(input: SessionInput, rules: LeaseRules): SessionC
 }
 
 export const initialCandidate = (input: CandidateInput, rules: LeaseRules): CandidateContext => ({
-  input: { priority: 0, metadata: {}, ...input },
+  input: { priority: 0, metadata: {}, isHeirOf: () => false, ...input },
   rules,
   priority: input.priority ?? 0,
   isWanted: false,
@@ -53,6 +62,7 @@ export const initialCandidate = (input: CandidateInput, rules: LeaseRules): Cand
   notBeforeMs: 0,
   attempt: null,
   mastership: null,
+  successor: null,
   resignation: null,
   offer: null,
   wishAtMs: 0,
@@ -79,17 +89,40 @@ export const lostNotice = (
   return reason === undefined ? notice : { ...notice, reason };
 };
 
-export const proposal = (id: CommandId, command: MasterCommand, presumedSilent: string | null = null): Wish => {
-  const wish = { type: 'propose', command: encodeMasterCommand(id, command) } as const;
-  return presumedSilent === null ? wish : { ...wish, presumedSilent };
+export const proposal = (
+  id: CommandId,
+  command: MasterCommand,
+  presumedSilent: string | null = null,
+  followedBy: Command | null = null,
+): Wish => ({
+  type: 'propose',
+  command: encodeMasterCommand(id, command),
+  ...(presumedSilent !== null && { presumedSilent }),
+  ...(followedBy !== null && { followedBy }),
+});
+
+export const openProposal = (s: SessionContext): Wish => {
+  const { request, take, silent } = present(s.opening);
+  return proposal(request.id, opening(s, request, take), silent);
 };
 
-export const openProposal = ({ input, opening }: SessionContext): Wish => {
-  if (opening === null) throw new RangeError('T1 what is sent was made ready first');
-  const { self: node, incarnation } = input;
-  const { request, take, silent } = opening;
-  return proposal(request.id, { type: 'open', node, incarnation, leaseMs: request.leaseMs, take }, silent);
+/** To the holder: what was made ready last. */
+export const standbyOf = (s: SessionContext): SessionEmitted => {
+  const { take, to } = present(s.standby);
+  const { request } = present(s.opens.at(-1));
+  return { type: 'standBy', to, command: encodeMasterCommand(request.id, opening(s, request, take)) };
 };
+
+const opening = (
+  { input: { self: node, incarnation } }: SessionContext,
+  { leaseMs }: Request,
+  take: Take | null,
+): OpenSession => ({ type: 'open', node, incarnation, leaseMs, take });
+
+function present<T>(value: T | null | undefined): T {
+  invariant(value !== null && value !== undefined, 'T1 what is sent was made ready first');
+  return value;
+}
 
 export const takeOf = ({ input }: CandidateContext, { expectedVersion, holder }: Aim): Take => {
   const { election, metadata } = input;

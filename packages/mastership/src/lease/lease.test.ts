@@ -1,7 +1,7 @@
-import { commandId, type Session } from '@synod/protocol';
+import { type Command, commandId, type Session } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
-import { encodeMasterCommand } from '../commands.ts';
+import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
 import { Bench, contentOf } from './bench.test.helper.ts';
 import { leaseRules } from './lease.rules.ts';
@@ -212,6 +212,134 @@ describe('asking', () => {
     }
     expect(bench.proposals('open').length).toBeLessThan(100);
     expect(bench.record.version).toBe(0);
+  });
+});
+
+describe('standing by (T11)', () => {
+  const heir = () => {
+    const bench = new Bench({ isHeirOf: (node) => node === 'b' });
+    const session = bench.otherMaster();
+    bench.send({ type: 'want' });
+    return { bench, session };
+  };
+  const resignOf = (session: number) => ({ type: 'resign', election: 'group', session, term: session }) as const;
+
+  it('the heir of a holder tells it what to append behind its Resign, once for each renewal; others tell nothing', () => {
+    const { bench, session } = heir();
+    expect(bench.all('standBy').map(({ to, command }) => [to, contentOf(command)])).toEqual([
+      [
+        'b',
+        expect.objectContaining({
+          type: 'open',
+          take: expect.objectContaining({ expectedVersion: session, holder: null }),
+        }),
+      ],
+    ]);
+    bench.clock.advance(300);
+    expect(bench.all('standBy')).toHaveLength(1);
+    bench.otherRenews(session);
+    expect(bench.all('standBy')).toHaveLength(2);
+    expect(new Set(bench.all('standBy').map(({ command }) => command.id)).size).toBe(2);
+
+    const other = new Bench();
+    other.otherMaster();
+    other.send({ type: 'want' });
+    expect(other.emitted).toEqual([]);
+  });
+
+  it.each(['eligible', 'caughtUp'] as const)('stands by only if %s', (type) => {
+    const bench = new Bench({ isHeirOf: () => true });
+    bench.otherMaster();
+    bench.send({ type, value: false });
+    bench.send({ type: 'want' });
+    expect(bench.all('standBy')).toEqual([]);
+    bench.send({ type, value: true });
+    bench.clock.advance(2);
+    expect(bench.all('standBy')).toHaveLength(1);
+  });
+
+  it('T1: what it gives counts from when it stood by, not from when the holder gave back', () => {
+    const { bench, session } = heir();
+    const [offer] = bench.all('standBy');
+    bench.clock.advance(700);
+    bench.other(resignOf(session));
+    bench.choose(offer?.command as Command);
+    expect(bench.isMaster()).toBe(true);
+    expect(deadlineOf(bench.context)).toBeCloseTo(bench.clock.now() - 700 + HOLD_MS, 5);
+    bench.clock.advance(HOLD_MS - 700);
+    expect(bench.isMaster()).toBe(false);
+  });
+
+  it('T1, fault 1: chosen after its lease it makes nobody master, and its session is ended', () => {
+    const { bench, session } = heir();
+    const [offer] = bench.all('standBy');
+    bench.clock.advance(990);
+    bench.other(resignOf(session));
+    bench.choose(offer?.command as Command);
+    expect(bench.isMaster()).toBe(false);
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: bench.position });
+  });
+
+  it('chosen while the record is held it changes no record, whoever sent it', () => {
+    const { bench, session } = heir();
+    bench.choose(bench.all('standBy')[0]?.command as Command);
+    expect(bench.record).toMatchObject({ master: session, term: session });
+    expect(bench.isMaster()).toBe(false);
+  });
+
+  it('who no longer wants ends what it stood by for', () => {
+    const { bench, session } = heir();
+    const [offer] = bench.all('standBy');
+    bench.send({ type: 'unwant' });
+    bench.other(resignOf(session));
+    const opened = bench.choose(offer?.command as Command);
+    expect(bench.isMaster()).toBe(false);
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: opened });
+  });
+
+  /** `b` stands by for what `a` holds; `fits` says how its taking differs from the one that fits. */
+  const stoodBy = (take: Partial<Take> = {}, sinceMs = 0) => {
+    const bench = new Bench();
+    const term = bench.becomeMaster();
+    const content = { election: 'group', expectedVersion: term, holder: null, metadata: {}, ...take };
+    const command = encodeMasterCommand(commandId('b1', 7), {
+      type: 'open',
+      node: 'b',
+      incarnation: 'b1',
+      leaseMs: 1_000,
+      take: content,
+    });
+    bench.send({ type: 'standby', command });
+    bench.clock.advance(sinceMs);
+    bench.send({ type: 'resign' });
+    bench.send({ type: 'settled' });
+    const [resign] = bench
+      .all('propose')
+      .filter(({ command: { body } }) => contentOf({ body } as Command).type === 'resign');
+    return { command, resign };
+  };
+
+  it('the holder has it appended right behind its Resign', () => {
+    const { command, resign } = stoodBy();
+    expect(resign?.followedBy).toBe(command);
+  });
+
+  it.each([
+    ['names another version', { expectedVersion: 1_000 }, 0],
+    ['names another election', { election: 'other' }, 0],
+    ['names a holder', { holder: { session: 1, version: 1 } }, 0],
+    ['is older than half a lease', {}, 510],
+  ])('but not one that %s', (_, take, sinceMs) => {
+    expect(stoodBy(take, sinceMs).resign).toEqual({ type: 'propose', command: expect.anything() });
+  });
+
+  it('gives back in one step when nothing works by the mastership', () => {
+    const bench = new Bench();
+    bench.becomeMaster();
+    bench.send({ type: 'resign', isSettled: true });
+    expect(bench.isMaster()).toBe(false);
+    const types = bench.emitted.map(({ type }) => type);
+    expect(types.slice(types.indexOf('lost'))).toEqual(['lost', 'propose']);
   });
 });
 
@@ -575,14 +703,16 @@ describe('T7: resign', () => {
     expect(bench.proposals('resign')).toHaveLength(3);
   });
 
-  it('the session is ended after the next change, so that it is not in the way of the next master', () => {
+  it('the session is ended once somebody renews, so that it is not in the way of the next master', () => {
     const bench = new Bench();
     const session = bench.becomeMaster();
     bench.send({ type: 'resign' });
     bench.send({ type: 'settled' });
     bench.choose(bench.last('resign'));
     expect(bench.proposals('end')).toEqual([]);
-    bench.otherMaster();
+    const next = bench.otherMaster();
+    expect(bench.proposals('end')).toEqual([]);
+    bench.otherRenews(next);
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session });
   });
 

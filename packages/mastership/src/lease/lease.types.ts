@@ -31,6 +31,11 @@ export interface CandidateInput {
   readonly priority?: number;
   /** Stands in the record while we are master. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * Whether this candidate stands by while `node` holds, so that giving back and taking are one round (T11). If several do,
+   * the first in the log has it. Default: no.
+   */
+  readonly isHeirOf?: (node: NodeId) => boolean;
   /** The session of this node, as it is at this instant: the lease that all its masterships hang on. */
   readonly lease: () => SessionContext;
 }
@@ -43,6 +48,8 @@ export type LeaseEvent =
   | { readonly type: 'seen'; readonly id: CommandId }
   /** A command of this incarnation was chosen and applied, or refused, here. */
   | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
+  /** A candidate elsewhere stands by: its taking is to follow our Resign, should we give back. */
+  | { readonly type: 'standby'; readonly command: Command }
   /** This node has applied all it knows to be chosen (T11). Counts as true until told. */
   | { readonly type: 'caughtUp'; readonly value: boolean }
   /** This node leads the log: it expires sessions that fell silent holding nothing. Counts as false until told. */
@@ -61,6 +68,10 @@ export type SessionEvent =
   | LeaseEvent
   /** A candidate asks for an election, or for a session to be handed something (T8): open one if there is none. */
   | { readonly type: 'open'; readonly take: Take | null; readonly silent: NodeId | null }
+  /** A candidate stands by for what hangs on `holder`, a session of the node `to`. */
+  | { readonly type: 'standBy'; readonly take: Take; readonly holder: number; readonly to: NodeId }
+  /** It does so no more. */
+  | { readonly type: 'standDown' }
   /** Nobody here asks or holds by the session any more. `mayLinger`: what hung on it has been given back. */
   | { readonly type: 'release'; readonly mayLinger: boolean }
   /** Something could not be given back within a lease (T7): all work stops, the session is left to its end. */
@@ -75,8 +86,8 @@ export type CandidateEvent =
   | { readonly type: 'want' }
   /** Nobody here does any more; a mastership is resigned. */
   | { readonly type: 'unwant'; readonly reason?: string }
-  /** Gives the mastership back; the wish for it stays. */
-  | { readonly type: 'resign'; readonly reason?: string; readonly to?: Heir }
+  /** Gives the mastership back; the wish for it stays. `isSettled`: nothing works by it any more. */
+  | { readonly type: 'resign'; readonly reason?: string; readonly to?: Heir; readonly isSettled?: boolean }
   /** T8: the holder of this term would hand it over to this node. */
   | { readonly type: 'offered'; readonly from: NodeId; readonly term: number }
   /** All work of the mastership that was lost or given up has stopped (T6, T7). */
@@ -87,6 +98,8 @@ export type CandidateEvent =
   | { readonly type: 'priority'; readonly value: number }
   /** The record of this election changed; the view shows it already. */
   | { readonly type: 'record' }
+  /** A taking that somebody wants to follow our Resign. */
+  | { readonly type: 'standby'; readonly command: Command }
   /** What became of a command of this candidate's. */
   | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
   /** The holder was silent for as long as T2 asks. */
@@ -127,7 +140,13 @@ export interface Licence {
 
 /** Wishes of session and candidates to the log. */
 export type Wish =
-  | { readonly type: 'propose'; readonly command: Command; readonly presumedSilent?: NodeId }
+  /** `followedBy`: of another candidate, to stand right behind it (T11). */
+  | {
+      readonly type: 'propose';
+      readonly command: Command;
+      readonly presumedSilent?: NodeId;
+      readonly followedBy?: Command;
+    }
   /** Stop asking for this command. It may still be chosen. */
   | { readonly type: 'withdraw'; readonly id: CommandId };
 
@@ -143,6 +162,8 @@ export type SessionEmitted =
   | { readonly type: 'closed' }
   /** T2 is over for the session of another. */
   | { readonly type: 'silent'; readonly session: number }
+  /** Tell the holder, who lives at `to`, what to have appended behind its Resign. */
+  | { readonly type: 'standBy'; readonly to: NodeId; readonly command: Command }
   | { readonly type: 'stopped' };
 
 export type CandidateEmitted =
@@ -168,6 +189,7 @@ export type CandidateEmitted =
       readonly term: number;
       readonly priority: number;
     }
+  | Extract<SessionEvent, { type: 'standBy' | 'standDown' }>
   | ({ readonly type: 'acquired' } & Licence)
   /** Stop all work of this term, then answer with `settled`. Said once for each `acquired`. */
   | {

@@ -99,7 +99,7 @@ describe('many elections on one session', () => {
       bench.choose(bench.last('resign'));
     }
     expect(bench.session).toBe('closed');
-    bench.otherMaster();
+    bench.otherRenews(bench.otherMaster());
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
   });
 

@@ -1,7 +1,15 @@
 import { type CommandId, invariant } from '@synod/protocol';
 import { assign, emit, enqueueActions, setup } from 'xstate';
 import type { Holding, SessionContext } from './lease.context.ts';
-import { initialSession, type LeaseRules, leaseRules, nextId, openProposal, proposal } from './lease.rules.ts';
+import {
+  initialSession,
+  type LeaseRules,
+  leaseRules,
+  nextId,
+  openProposal,
+  proposal,
+  standbyOf,
+} from './lease.rules.ts';
 import type { LostBy, SessionEmitted, SessionEvent, SessionInput } from './lease.types.ts';
 import { whole } from './timing.ts';
 
@@ -126,10 +134,10 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
         for (const { setBy } of event.news.sessions) s.sights.note(setBy, now(s));
         return s.opens.length === 0 ? {} : rules.noteOpened(s, event.news);
       }),
-      endStrays: enqueueActions(({ context: s, enqueue }) => {
+      endStrays: enqueueActions(({ context: s, enqueue, event }) => {
         if (s.opens.length === 0) return;
         const endings = new Map(s.endings);
-        for (const session of rules.strays(s)) {
+        for (const session of rules.strays(s, event.type === 'applied' && event.news.records.length > 0)) {
           const id = nextId(s);
           endings.set(session, id);
           enqueue.emit(proposal(id, { type: 'end', session }));
@@ -161,6 +169,19 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
       }),
 
       // Waiting for others
+      noteStandby: assign(({ event }) =>
+        event.type === 'standBy'
+          ? { standby: { take: event.take, holder: event.holder, to: event.to, toldAt: null } }
+          : {},
+      ),
+      /** T1: reads requestedAt before it leaves. */
+      sendStandby: enqueueActions(({ context: s, enqueue }) => {
+        if (s.standby === null || !rules.mayStandBy(s)) return;
+        const next = rules.standBy(s, s.standby);
+        enqueue.assign(next);
+        enqueue.emit(standbyOf(next));
+      }),
+      forgetStandby: assign({ standby: null }),
       watch: assign(({ context: s, event }) =>
         event.type === 'watch' ? { watched: new Set(s.watched).add(event.session) } : {},
       ),
@@ -306,7 +327,9 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
           upkeep: {
             on: {
               seen: { actions: 'noteSight' },
-              applied: { actions: ['noteNews', 'endStrays', 'forgetEnded'] },
+              applied: { actions: ['noteNews', 'endStrays', 'forgetEnded', 'sendStandby'] },
+              standBy: { actions: ['noteStandby', 'sendStandby'] },
+              standDown: { actions: 'forgetStandby' },
               caughtUp: { actions: 'noteFlag' },
               leaseMs: { actions: 'noteFlag' },
               'journal.failed': { actions: 'noteFlag' },

@@ -1,6 +1,6 @@
 import { between, type CommandId, commandId, holdMs, type MasterNews, type Session, waitMs } from '@synod/protocol';
 import type { Take } from '../commands.ts';
-import type { Holding, Opening, Request, SessionContext } from './lease.context.ts';
+import type { Holding, Opening, Request, SessionContext, Standby } from './lease.context.ts';
 
 /** How many openings are remembered. An older one that opens after all is nobody's: the leader expires it. */
 const OPENINGS_REMEMBERED = 8;
@@ -66,6 +66,24 @@ export const sessionRules = {
     const request = s.rules.request(s, null);
     const opens = [...s.opens, { request, session: null }].slice(-OPENINGS_REMEMBERED);
     return { ...s, opening: { request, take, silent }, opens };
+  },
+
+  /** T11: once for each command that sets the holder's session, so that what he has of us is no older than his last renewal. */
+  mayStandBy(s: SessionContext): boolean {
+    if (s.standby === null || s.opening !== null || !s.isCaughtUp || !s.rules.mayOpen(s)) return false;
+    const holder = s.input.view.session(s.standby.holder);
+    return holder !== undefined && holder.setBy !== s.standby.toldAt;
+  },
+
+  /**
+   * T1: the clock is read here, long before the command reaches the log: what it gives counts from here. It names no holder,
+   * and the version under which the record is held: it applies when that mastership was given back and nobody had one since.
+   */
+  standBy(s: SessionContext, standby: Standby): SessionContext {
+    const request = s.rules.request(s, null);
+    const opens = [...s.opens, { request, session: null }].slice(-OPENINGS_REMEMBERED);
+    const toldAt = s.input.view.session(standby.holder)?.setBy ?? null;
+    return { ...s, opens, standby: { ...standby, toldAt } };
   },
 
   /** An answer that comes later than this leaves too little of the lease: a new command is asked for, with a new instant. */
@@ -149,10 +167,18 @@ export const sessionRules = {
     return { ...s, opens: known.filter(({ session }) => session === null || s.input.view.session(session)) };
   },
 
-  /** They hold nothing, or terms that were never acted by: ending them harms nobody, and nothing lingers (T7). */
-  strays: ({ opens, holding, endings }: SessionContext): readonly number[] =>
+  /**
+   * They hold nothing, or terms that were never acted by: ending them harms nobody, and nothing lingers (T7). While masters
+   * change, those that hold nothing are in nobody's way, but their ends would be: they wait for the next renewal.
+   */
+  strays: ({ opens, holding, endings, input }: SessionContext, isChanging: boolean): readonly number[] =>
     opens.flatMap(({ session }) =>
-      session === null || session === holding?.session || endings.has(session) ? [] : [session],
+      session === null ||
+      session === holding?.session ||
+      endings.has(session) ||
+      (isChanging && input.view.held(session).size === 0)
+        ? []
+        : [session],
     ),
 
   // The leader's duty

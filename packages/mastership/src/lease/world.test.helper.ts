@@ -58,6 +58,10 @@ export class World {
     return this.options.elections ?? ['group'];
   }
 
+  node(name: string): Node | undefined {
+    return this.nodes.find((node) => node.name === name);
+  }
+
   /** By their own answers at this true instant. */
   masters(election = 'group'): readonly Node[] {
     return this.nodes.filter((node) => node.isMaster(election));
@@ -224,9 +228,10 @@ class Node {
     const machine = candidateMachine(rules);
     const candidacies = new Candidacies({
       session: actor,
-      candidate: (input) => createActor(machine, { clock, input }),
+      candidate: (input) => createActor(machine, { clock, input: { ...input, isHeirOf: () => true } }),
       tell: (event) => {
-        if (event.type === 'propose') this.#propose(event.command);
+        if (event.type === 'propose') this.#propose(event.command, event.followedBy);
+        if (event.type === 'standBy') this.#standBy(event.to, event.command);
         if (event.type === 'withdraw') this.#pending.delete(event.id);
         if (event.type !== 'lost') return;
         clock.setTimeout(() => {
@@ -253,8 +258,14 @@ class Node {
     this.deliverSoon();
   }
 
-  /** Asked for again until it is chosen or withdrawn. */
-  #propose(command: Command): void {
+  #standBy(to: string, command: Command): void {
+    if (!this.#isCut && !this.world.isLost())
+      this.world.later(() => this.world.node(to)?.hear({ type: 'standby', command }));
+  }
+
+  /** Asked for again until it is chosen or withdrawn. What is to follow is asked for once: it may come first, or alone. */
+  #propose(command: Command, followedBy?: Command): void {
+    if (followedBy && !this.#isCut && !this.world.isLost()) this.world.later(() => this.world.choose(followedBy));
     this.#pending.set(command.id, command);
     const life = this.#life;
     const ask = () => {

@@ -5,6 +5,11 @@ import type { NodeId } from '../node-id.ts';
 export interface ProposeOptions {
   /** A node the caller knows to be silent, so that no time is lost in asking it to append (B1a, after T2). */
   readonly presumedSilent?: NodeId;
+  /**
+   * Another proposer's command, to stand right behind this one. Asked for once, and only where this node appends itself: whose
+   * command it is asks again if it is lost. A log may leave it out.
+   */
+  readonly followedBy?: Command;
 }
 
 export interface LogObserver {

@@ -29,8 +29,11 @@ export interface Candidate {
   remainingMs(): number;
   want(): void;
   unwant(reason: string): void;
-  /** Gives the mastership up at once; tells the others after {@link settled} (T7). With `to` it is handed over (T8). */
-  resign(reason: string, to?: Heir): void;
+  /**
+   * Gives the mastership up at once; tells the others when it is settled: at once, or after {@link settled} (T7). With `to` it
+   * is handed over (T8).
+   */
+  resign(reason: string, isSettled: boolean, to?: Heir): void;
   /** T8: asks a node for a session that would take over; `null` when it gives none in time. */
   heir(node: NodeId, term: number, timeoutMs?: number): Promise<Heir | null>;
   /** All work of the mastership that ended has stopped (T6, T7). */
@@ -226,7 +229,7 @@ export class GroupElection implements Election, Holder {
     if (mastership !== this.#current || candidate === null) return;
     if (!mastership.isOver) {
       mastership.end('resigned');
-      candidate.resign(reason, heir ?? undefined);
+      candidate.resign(reason, mastership.isIdle, heir ?? undefined);
       this.#settle(mastership);
     }
     await this.#released?.done;

@@ -102,6 +102,11 @@ export class HeldMastership implements Mastership {
     this.#controller.abort(this.#lost(lostBy));
   }
 
+  /** Nothing works by this mastership. Once it is over, nothing will. */
+  get isIdle(): boolean {
+    return this.#running.size === 0;
+  }
+
   /** Resolves when all work and effects of this mastership have stopped, whatever they threw. */
   async settled(): Promise<void> {
     while (this.#running.size > 0) await Promise.allSettled(this.#running);

@@ -10,6 +10,8 @@ export interface ChronicleOptions {
   readonly reader: MasterReader;
   readonly clock: Clock;
   readonly logger: LoggerLike;
+  /** Whether this node leads the log. */
+  readonly isLeading: () => boolean;
   readonly onChange: (change: RecordChange) => void;
 }
 
@@ -25,19 +27,20 @@ export class Chronicle {
   }
 
   /**
-   * The fold changed, or news came that was not known; the reader shows it already.
+   * The fold changed, or news came that was not known; the reader shows it already, and may show more.
    * @param isFresh - Learned as it happened, not caught up with or replayed.
    */
   heard(news: MasterNews, isFresh: boolean): void {
     const { reader, election, clock } = this.#options;
-    for (const record of news.records) this.#changed(record, isFresh);
+    for (const record of news.records) this.#changed(record, news, isFresh);
     const { master } = reader.record(election);
     if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) this.#signAtMs = clock.now();
   }
 
-  #changed(next: MasterRecord, isFresh: boolean): void {
+  #changed(next: MasterRecord, { sessions }: MasterNews, isFresh: boolean): void {
     const before = this.#told.get(next.election);
-    const session = next.master === null ? null : (this.#options.reader.session(next.master) ?? null);
+    const known = sessions.find(({ id }) => id === next.master) ?? this.#options.reader.session(next.master ?? 0);
+    const session = known ?? null;
     this.#told.set(next.election, { record: next, session });
     const change: RecordChange = {
       previous: before?.record ?? null,
@@ -45,6 +48,7 @@ export class Chronicle {
       next,
       session,
       isFresh,
+      isLeading: this.#options.isLeading(),
     };
     this.#say(change);
     this.#options.onChange(change);

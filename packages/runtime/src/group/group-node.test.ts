@@ -1,4 +1,4 @@
-import { encodeMasterCommand } from '@synod/mastership';
+import { encodeMasterCommand, MasterFold } from '@synod/mastership';
 import {
   ClosedError,
   ConfigError,
@@ -10,7 +10,7 @@ import {
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { joinOver } from '../join.ts';
-import { TestWorld } from '../testing/test-world.ts';
+import { type Held, TestWorld } from '../testing/test-world.ts';
 
 let world = new TestWorld();
 afterEach(() => world.close());
@@ -194,6 +194,24 @@ describe('resign', () => {
     const tookMs = await world.untilMaster();
     expect(tookMs).toBeLessThan(20);
     expect(world.masters()).not.toEqual([master]);
+  });
+
+  it('the next voter in order stands by: giving back and taking are one batch, so that the record is never seen free', async () => {
+    const { master } = await elected();
+    await world.advance(2 * world.leaseMs);
+    const heir = world.voters[(world.voters.indexOf(master) + 1) % 3] as string;
+    const seen: (string | null)[] = [];
+    world.node(heir).addEventListener('record', ({ detail }) => seen.push(detail.next.cause));
+    void world.node(master).close();
+    await world.untilMaster(master);
+    expect(world.masters()).toEqual([heir]);
+    expect(world.status(heir).elections[0]).toMatchObject({ term: world.held.at(-1)?.term });
+    const [resigned, taken] = seen;
+    expect([resigned, taken]).toEqual(['resigned', 'resigned']);
+    const { fromMs } = world.held.at(-1) as Held;
+    const { untilMs } = world.held.at(-2) as Held;
+    // One round: the Accept there, the answer back, the news there, each at most a millisecond on its way.
+    expect(fromMs - (untilMs as number)).toBeLessThanOrEqual(3);
   });
 
   it('T7: close() resigns when the work has ended, not before', async () => {
@@ -687,11 +705,11 @@ it('N1: after a failure in the middle of a burst nothing more of it is applied',
   const [late] = others as [string];
   world.crash(late);
   await world.advance(2 * world.leaseMs);
-  const ignore = () => {};
-  const fail = (_: object, message: string) => {
-    if (message.startsWith('master elected')) throw new Error('broken');
-  };
-  world.launch(late, { logger: { debug: fail, info: fail, warn: ignore, error: ignore } });
+  const fold = new MasterFold();
+  fold.onApplied(() => {
+    throw new Error('broken');
+  });
+  world.launch(late, { fold });
   await world.until(() => world.status(late).state === 'failed', 2 * world.leaseMs);
   expect(world.status(late).position).toBeLessThan(3);
   expect(world.status(master).position).toBeGreaterThan(3);

@@ -1,5 +1,4 @@
 import {
-  type Applied,
   type CandidacyEvent,
   type CandidateInput,
   type CandidateRef,
@@ -163,6 +162,7 @@ export class GroupNode implements Group {
       reader: this.#reader,
       clock,
       logger: this.#options.logger,
+      isLeading: () => this.#member !== null && this.#member.leader === this.node,
       onChange: (change) => this.#recordChanged(change),
     });
     // Measures the boot clock for some milliseconds: before anything waits for this node.
@@ -434,7 +434,6 @@ export class GroupNode implements Group {
     const isVoter = formation.isFormed && contents.damage === null;
     this.#configuration = configuration;
     if (this.#holderClock.notice) this.#warn({}, this.#holderClock.notice);
-    this.#fold.onApplied((applied) => this.#applied(applied));
     this.#member = new Member({
       ports: this.#ports,
       codec: this.#codec,
@@ -460,6 +459,7 @@ export class GroupNode implements Group {
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
       onWord: (word) => this.#say(word),
       onStopped: () => this.#stopped.resolve(),
+      onApplied: ({ news }, isFresh) => news && this.#chronicle.heard(news, isFresh),
       onRestored: (news) => this.#chronicle.heard(news, false),
       holderClock: this.#holderClock,
       onFailure: (error) =>
@@ -538,10 +538,6 @@ export class GroupNode implements Group {
     } else {
       this.#member?.deliver(turn);
     }
-  }
-
-  #applied({ news }: Applied): void {
-    if (news) this.#chronicle.heard(news, this.#member?.isFresh ?? false);
   }
 
   #recordChanged(change: RecordChange): void {
@@ -635,7 +631,8 @@ export class GroupNode implements Group {
       remainingMs: () => participant()?.remainingMs(election) ?? 0,
       want: () => participant()?.tell(election, { type: 'want' }),
       unwant: (reason) => participant()?.tell(election, { type: 'unwant', reason }),
-      resign: (reason, to) => participant()?.tell(election, { type: 'resign', reason, ...(to ? { to } : {}) }),
+      resign: (reason, isSettled, to) =>
+        participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
       heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
       settled: () => participant()?.tell(election, { type: 'settled' }),
     };
@@ -648,11 +645,16 @@ export class GroupNode implements Group {
     const actor = createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,
-      input: { ...given, priority, metadata },
+      input: { ...given, priority, metadata, isHeirOf: (node) => this.#isHeirOf(given.election, node) },
       ...this.#inspection,
     });
     actor.subscribe({ error: (error) => this.#fail(internal(error)) });
     return actor;
+  }
+
+  /** Of the group's own election; for many, the holder's renewals would be answered with as many messages. */
+  #isHeirOf(election: string, node: NodeId): boolean {
+    return election === GROUP_ELECTION && this.#member?.voters.heirOf(node) === this.node;
   }
 
   async #askPresent(signal?: AbortSignal): Promise<void> {

@@ -39,6 +39,8 @@ export interface RecordChange {
   readonly previousSession: Session | null;
   /** True when it was learned as it happened, false when caught up with or replayed. */
   readonly isFresh: boolean;
+  /** True at the node that led the log when it learned it: the first to know. */
+  readonly isLeading: boolean;
 }
 
 /** What a node does in its group. `joining` and `forming` wait; `follower` is a member whose store may not vote. */

@@ -1,4 +1,5 @@
 import {
+  type Applied,
   type CandidateInput,
   type CandidateRef,
   decodeMasterCommand,
@@ -30,6 +31,7 @@ import {
   type NodeId,
   quorumSystemOf,
   type Received,
+  type Standby,
   type Store,
   type Subscription,
   type Value,
@@ -67,6 +69,8 @@ export interface MemberOptions {
   readonly onLost: (election: string, term: number, lostBy: string) => void;
   readonly onWord: ParticipantOptions['onWord'];
   readonly onStopped: () => void;
+  /** A command of the fold was applied; told after the candidates. `isFresh`: as it was chosen, not caught up with. */
+  readonly onApplied: (applied: Applied, isFresh: boolean) => void;
   /** A snapshot was put in place of the fold's state. */
   readonly onRestored: (news: MasterNews) => void;
   readonly onFailure: (error: unknown) => void;
@@ -91,7 +95,9 @@ export class Member {
   #leader: { readonly ballot: Ballot; readonly isSilent: boolean } = { ballot: NO_BALLOT, isSilent: true };
   #isLeading = false;
   #appliedThrough: number;
-  #news: MasterNews[] = [];
+  #isDelivering = false;
+  /** Not told yet to anybody: what a turn brought is told at its end, as one. */
+  #applied: { readonly applied: Applied; readonly isFresh: boolean }[] = [];
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
   #isApplying = false;
@@ -102,7 +108,7 @@ export class Member {
   /** Commands applied now stood in our journal. */
   #isReplaying = false;
   /** Commands applied now were learned as they were chosen, not caught up with. */
-  isFresh = false;
+  #isFresh = false;
 
   constructor(options: MemberOptions) {
     this.#options = options;
@@ -196,7 +202,8 @@ export class Member {
   /** The roles live: hears them, replays the journal, asks for what is missing. */
   begin(roles: Roles): void {
     this.#roles = roles;
-    const { fold, recovered } = this.#options;
+    const options = this.#options;
+    const { fold, recovered } = options;
     if (roles.acceptor) this.#hearAcceptor(roles);
     if (roles.proposer) this.#hearProposer(roles);
     if (roles.lease) this.#hearLease(roles);
@@ -212,17 +219,9 @@ export class Member {
         if (command?.machine === fold.name) fold.apply(position, command);
       },
     });
-    fold.onApplied(({ id, applied, reason, news }) => {
-      if (this.#isReplaying) return;
-      if (news) {
-        this.#news.push(news);
-        this.#tellLease({ type: 'applied', news });
-      }
-      if (incarnationOf(id) === this.#options.incarnation) {
-        this.#tellLease(
-          reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason },
-        );
-      }
+    fold.onApplied((applied) => {
+      if (this.#isReplaying) options.onApplied(applied, false);
+      else this.#applied.push({ applied, isFresh: this.#isFresh });
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
     // A journal holds an hour of renewals. The lease is told what they came to, not each.
@@ -248,6 +247,13 @@ export class Member {
   deliver(turn: Turn): void {
     const roles = this.#roles;
     if (!roles) return;
+    this.#isDelivering = true;
+    this.#handOn(roles, turn);
+    this.#isDelivering = false;
+    this.#tellApplied();
+  }
+
+  #handOn(roles: Roles, turn: Turn): void {
     for (const { from } of turn.messages) this.voters.heard(from);
     const messages = turn.messages as readonly Received<never>[];
     switch (turn.type) {
@@ -282,6 +288,9 @@ export class Member {
         break;
       case 'append':
         for (const message of turn.messages) if (message.type === 'append') this.#append(roles, message);
+        break;
+      case 'standby':
+        for (const message of turn.messages) if (message.type === 'standby') this.#standby(message);
         break;
       default:
         break;
@@ -410,8 +419,7 @@ export class Member {
         this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
         this.#tellLease({ type: 'leading', value: true });
         this.log.leaderChanged();
-        this.#news.push(this.#options.fold.everything());
-        this.#tellNews();
+        this.#tellNews([this.#options.fold.everything()]);
         onLeading(true);
       }),
     );
@@ -458,8 +466,8 @@ export class Member {
       whileLiving(() => {
         roles.acceptor?.send({ type: 'learned', through });
         roles.proposer?.send({ type: 'learned', through, known });
-        this.#tellNews();
         void this.reviewJournal();
+        if (!this.#isDelivering) this.#tellApplied();
       }),
     );
     learner.on('stuck', ({ through }) =>
@@ -475,7 +483,7 @@ export class Member {
   }
 
   #hearLease({ lease, proposer }: Roles): void {
-    const { ports, holderClock, candidate, onAcquired, onRenewed, onLost, onWord, onStopped, onFailure } =
+    const { ports, holderClock, candidate, send, onAcquired, onRenewed, onLost, onWord, onStopped, onFailure } =
       this.#options;
     this.#participant = new Participant({
       clock: ports.clock,
@@ -483,6 +491,7 @@ export class Member {
       session: lease,
       candidate,
       log: this.log,
+      standBy: (to, command) => send(to, { type: 'standby', commands: encodeBatch([command]) }),
       onAcquired: (held) => {
         // B1b: the master of the group must lead.
         if (held.election === GROUP_ELECTION && !this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
@@ -510,17 +519,22 @@ export class Member {
   }
 
   #accepts(roles: Roles, messages: readonly Received<Accept>[]): void {
-    const slots: number[] = [];
-    for (const { ballot, value, slot } of messages) {
-      // T2: the first sight of a command id in any form; the clock is read after the receipt.
-      this.log.seen(value);
+    for (const { ballot } of messages) {
       this.#sawRound(ballot);
       this.#sawLeader(ballot);
-      slots.push(slot);
     }
     roles.acceptor?.send({ type: 'accepts', messages });
+    // The disk is at work meanwhile.
+    queueMicrotask(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
+  }
+
+  #noteProposed(roles: Roles, messages: readonly Received<Accept>[]): void {
+    // T2: the first sight of a command id in any form; the clock is read after the receipt.
+    for (const { value } of messages) this.log.seen(value);
     const [first] = messages;
-    if (first && first.from !== this.#self) roles.learner.send({ type: 'proposed', slots, from: first.from });
+    if (first && first.from !== this.#self) {
+      roles.learner.send({ type: 'proposed', slots: messages.map(({ slot }) => slot), from: first.from });
+    }
   }
 
   #answer(roles: Roles, message: Received<Message>): void {
@@ -542,6 +556,14 @@ export class Member {
     }
     if (urgent.length > 0) roles.proposer.send({ type: 'submit', commands: urgent, isUrgent: true });
     if (others.length > 0) roles.proposer.send({ type: 'submit', commands: others, isUrgent: false });
+  }
+
+  /** A candidate speaks for itself only (I4). */
+  #standby({ commands, from }: Received<Standby>): void {
+    for (const command of decodeBatch(commands)) {
+      if (command?.machine === this.#options.fold.name && isCandidate(command, from))
+        this.#tellLease({ type: 'standby', command });
+    }
   }
 
   /** One publish reaches all acceptors; this node's own is delivered here. */
@@ -569,9 +591,9 @@ export class Member {
   }
 
   #asFresh(learn: () => void): void {
-    this.isFresh = true;
+    this.#isFresh = true;
     learn();
-    this.isFresh = false;
+    this.#isFresh = false;
   }
 
   #restore(snapshot: { readonly position: number; readonly bytes: Uint8Array }): void {
@@ -590,10 +612,31 @@ export class Member {
     return news;
   }
 
-  /** Nodes outside the log hear from the leader what the fold changed. */
-  #tellNews(): void {
-    const changes = this.#news;
-    this.#news = [];
+  /**
+   * What was applied: first to the nodes outside the log, who hear it from the leader and have furthest to go, then to the
+   * candidates of this node; at last, when all that is on its way, to whoever listens here.
+   */
+  #tellApplied(): void {
+    const told = this.#applied;
+    if (told.length === 0) return;
+    this.#applied = [];
+    this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
+    for (const { applied } of told) this.#tellCandidates(applied);
+    const { onApplied } = this.#options;
+    queueMicrotask(() =>
+      this.#guard(() => {
+        for (const { applied, isFresh } of told) onApplied(applied, isFresh);
+      }),
+    );
+  }
+
+  #tellCandidates({ id, applied, reason, news }: Applied): void {
+    if (news) this.#tellLease({ type: 'applied', news });
+    if (incarnationOf(id) !== this.#options.incarnation) return;
+    this.#tellLease(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
+  }
+
+  #tellNews(changes: MasterNews[]): void {
     if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
   }
 

@@ -9,7 +9,7 @@ import {
   type Licence,
   type SessionRef,
 } from '@synod/mastership';
-import type { Clock, ConsensusLog } from '@synod/protocol';
+import type { Clock, Command, ConsensusLog, NodeId } from '@synod/protocol';
 
 export interface ParticipantOptions {
   readonly clock: Clock;
@@ -19,6 +19,8 @@ export interface ParticipantOptions {
   /** Makes a candidate for an election of this group. */
   readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
   readonly log: Pick<ConsensusLog, 'propose' | 'withdraw'>;
+  /** Tells a holder what to have appended behind its Resign. */
+  readonly standBy: (to: NodeId, command: Command) => void;
   readonly onAcquired: (licence: Licence) => void;
   /** The deadline of all that is held was extended. */
   readonly onRenewed: () => void;
@@ -89,13 +91,16 @@ export class Participant {
   }
 
   #hear(event: CandidacyEvent): void {
-    const { log, onAcquired, onRenewed, onLost, onWord, onStopped } = this.#options;
+    const { log, standBy, onAcquired, onRenewed, onLost, onWord, onStopped } = this.#options;
     switch (event.type) {
       case 'propose': {
-        const { command, presumedSilent } = event;
+        const { type: _, command, ...options } = event;
         this.#keepTicking();
-        return log.propose(command, presumedSilent === undefined ? {} : { presumedSilent });
+        return log.propose(command, options);
       }
+      case 'standBy':
+        this.#keepTicking();
+        return standBy(event.to, event.command);
       case 'withdraw':
         return log.withdraw(event.id);
       case 'acquired':

@@ -28,6 +28,7 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   reject: 'proposer',
   accepted: 'proposer',
   trimmed: 'proposer',
+  standby: 'proposer',
   chosen: 'learner',
   fetch: 'learner',
   learned: 'learner',

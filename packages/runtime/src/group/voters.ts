@@ -61,6 +61,16 @@ export class Voters {
     );
   }
 
+  /**
+   * Who stands by while `node` is master (T11): the next voter in the order of names. One is enough: whether he lives, a voter
+   * that does not lead cannot know, and if he does not, the others ask a round later.
+   */
+  heirOf(node: NodeId): NodeId | null {
+    const others = this.#configuration.voters.map((voter) => voter.node).filter((other) => other !== node);
+    others.sort();
+    return others.find((other) => other > node) ?? others[0] ?? null;
+  }
+
   /** News of a chosen slot, as it happened: a quorum was there, though a follower hears only the leader. */
   sawChosen(): void {
     this.#chosenAtMs = this.#clock.now();

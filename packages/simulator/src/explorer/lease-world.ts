@@ -816,7 +816,7 @@ class Step {
     const held = this.candidate.terms.get(election);
     const { holding } = session;
     return {
-      input: { election, priority: 100, metadata: {}, lease: () => session },
+      input: { election, priority: 100, metadata: {}, isHeirOf: () => false, lease: () => session },
       rules: this.#rules.lease,
       priority: 100,
       isWanted: true,
@@ -829,6 +829,7 @@ class Step {
         holding === null
           ? null
           : { session: holding.session, term: held?.term ?? -1, givenUpAtMs: held?.isGivenUp ? 0 : null, heir: null },
+      successor: null,
       resignation: null,
       offer: null,
       wishAtMs: 0,
