@@ -53,6 +53,8 @@ export async function asking<More>(
   { flags, interruption }: Command,
   readMore: (reader: FlagReader) => More,
   ask: (asking: Asking, more: More) => Promise<number>,
+  /** What NATS refuses ends the command, unless this hears of it. */
+  onRefusal?: (error: Error) => void,
 ): Promise<number> {
   const reader = new FlagReader(flags);
   const options = askOptions(reader);
@@ -65,7 +67,7 @@ export async function asking<More>(
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => {});
   let isNobodyThere = false;
-  const bus = natsBus(connection, { group, node: as, onError: refused.reject });
+  const bus = natsBus(connection, { group, node: as, onError: onRefusal ?? refused.reject });
   bus.onNoResponders(() => {
     isNobodyThere = true;
   });

@@ -12,15 +12,23 @@ export interface NatsOptions {
   readonly servers: readonly string[];
   /** File of credentials; none: as nobody in particular. */
   readonly creds?: string;
+  /** Files for TLS, PEM: an authority to trust, and what this client shows. */
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
 }
 
 /** What is wrong with the options, a sentence each. */
-export function natsProblems({ servers, creds }: NatsOptions): readonly string[] {
+export function natsProblems({ servers, ...files }: NatsOptions): readonly string[] {
   const problems = servers
     .filter((server) => urlOf(server) === null)
     .map((server) => `--nats-url (or NATS_URL): "${server}" is no URL of a NATS server`);
-  if (creds !== undefined && readCreds(creds) === null) {
-    problems.push(`--nats-creds (or NATS_CREDS): the file ${creds} cannot be read`);
+  for (const [name, file] of Object.entries(files)) {
+    if (readable(file) !== null) continue;
+    problems.push(`--nats-${name} (or NATS_${name.toUpperCase()}): the file ${file} cannot be read`);
+  }
+  if ((files.cert === undefined) !== (files.key === undefined)) {
+    problems.push('--nats-cert and --nats-key: one is given without the other');
   }
   return problems;
 }
@@ -78,11 +86,19 @@ export async function connectPatiently(
   return null;
 }
 
-function base({ servers, creds }: NatsOptions): ConnectionOptions {
-  const content = creds === undefined ? null : readCreds(creds);
-  if (creds !== undefined && content === null) throw new ConfigError(natsProblems({ servers, creds }));
-  const options = { servers: servers.map(withoutUser), name: 'synod' };
+function base(given: NatsOptions): ConnectionOptions {
+  const { servers, creds } = given;
+  const content = creds === undefined ? null : readable(creds);
+  if (creds !== undefined && content === null) throw new ConfigError(natsProblems(given));
+  const options = { servers: servers.map(withoutUser), name: 'synod', ...tlsOf(given) };
   return content ? { ...options, authenticator: credsAuthenticator(content) } : { ...options, ...userOf(servers) };
+}
+
+/** A server that demands TLS gets it in any case; what is said here is whom to trust, and what to show. */
+function tlsOf({ ca, cert, key }: NatsOptions): Pick<ConnectionOptions, 'tls'> {
+  const files = { caFile: ca, certFile: cert, keyFile: key };
+  const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
+  return Object.keys(given).length === 0 ? {} : { tls: given };
 }
 
 const urlOf = (server: string): URL | null => URL.parse(server.includes('://') ? server : `nats://${server}`);
@@ -100,7 +116,7 @@ function userOf(servers: readonly string[]): ConnectionOptions {
   return pass === '' ? { token: user } : { user, pass };
 }
 
-function readCreds(file: string): Uint8Array | null {
+function readable(file: string): Uint8Array | null {
   try {
     return readFileSync(file);
   } catch {

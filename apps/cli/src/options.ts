@@ -56,9 +56,15 @@ export class FlagReader {
   }
 
   nats(): NatsOptions {
-    const creds = this.text('natsCreds');
     const servers = this.list('natsUrl');
-    const options = { servers: servers.length > 0 ? servers : [DEFAULT_NATS_URL], ...(creds ? { creds } : {}) };
+    const files = {
+      creds: this.text('natsCreds'),
+      ca: this.text('natsCa'),
+      cert: this.text('natsCert'),
+      key: this.text('natsKey'),
+    };
+    const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
+    const options: NatsOptions = { servers: servers.length > 0 ? servers : [DEFAULT_NATS_URL], ...given };
     this.problems.push(...natsProblems(options));
     return options;
   }

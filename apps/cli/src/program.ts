@@ -18,6 +18,9 @@ const option = (flags: string, description: string, env?: string): Option => {
 const NATS = [
   option('--nats-url <urls>', `servers of NATS, separated by commas (default: ${DEFAULT_NATS_URL})`, 'NATS_URL'),
   option('--nats-creds <file>', 'credentials for NATS', 'NATS_CREDS'),
+  option('--nats-ca <file>', "authority of the server's certificate, besides those of this machine (PEM)", 'NATS_CA'),
+  option('--nats-cert <file>', 'certificate of this client (PEM)', 'NATS_CERT'),
+  option('--nats-key <file>', 'its key (PEM)', 'NATS_KEY'),
 ];
 const GROUP = option('--group <name>', 'the nodes that elect one master together', 'SYNOD_GROUP');
 const JSON_OUTPUT = option('--json', 'print JSON');
@@ -28,6 +31,7 @@ const ASK = [
   option('--timeout-ms <ms>', `longest wait for an answer (default: ${DEFAULT_TIMEOUT_MS})`, 'SYNOD_TIMEOUT_MS'),
   JSON_OUTPUT,
 ];
+const KIND = option('--kind <kind>', 'member, candidate, observer or operator').default('member');
 const ELECTION = option('--election <name>', 'one of the masterships of the group').default('group');
 
 const HELP_AFTER = `
@@ -110,13 +114,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   add(
     'permissions',
     'print the NATS permissions of a node',
-    [
-      GROUP,
-      option('--node <name>', 'the node', 'SYNOD_NODE'),
-      option('--kind <kind>', 'member, observer or operator').default('member'),
-      JSON_OUTPUT,
-    ],
+    [GROUP, option('--node <name>', 'the node', 'SYNOD_NODE'), KIND, JSON_OUTPUT],
     async () => (await import('./commands/permissions.ts')).permissions,
+  );
+  add(
+    'doctor',
+    'look at what a node depends on, with its own credentials: server, permissions, members',
+    [...ASK.filter(({ long }) => long !== '--as'), option('--node <name>', 'the node', 'SYNOD_NODE'), KIND],
+    async () => (await import('./commands/doctor.ts')).doctor,
   );
   add(
     'demo',

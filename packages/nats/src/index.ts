@@ -41,6 +41,7 @@ export type {
   NatsStatusLike,
   NatsSubscriptionLike,
 } from './nats-connection.ts';
+export { type PermissionFinding, probePermissions } from './permission-probe.ts';
 export { type NatsPermissions, type PermissionsOptions, permissionsOf } from './permissions.ts';
 export { RequestStatistics } from './request-statistics.ts';
 export {

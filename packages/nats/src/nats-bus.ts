@@ -20,6 +20,7 @@ import {
   type NatsStatusLike,
   type NatsSubscriptionLike,
 } from './nats-connection.ts';
+import { refusalOf } from './refusal.ts';
 import {
   isPublicReply,
   isSubjectOfGroup,
@@ -357,14 +358,4 @@ function messageIdHeader(messageId: string): MsgHdrs {
   const made = headers();
   made.set('Nats-Msg-Id', messageId);
   return made;
-}
-
-function refusalOf(status: NatsStatusLike): { operation: string; subject: string; cause: unknown } | null {
-  const { error, permissionContext } = status as {
-    error?: Error & { operation?: unknown; subject?: unknown };
-    permissionContext?: { operation?: unknown; subject?: unknown };
-  };
-  const { operation, subject } = error ?? permissionContext ?? {};
-  if (typeof operation !== 'string' || typeof subject !== 'string') return null;
-  return { operation, subject, cause: error };
 }
