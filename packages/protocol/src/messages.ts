@@ -91,9 +91,9 @@ const append = Type.Object({ type: Type.Literal('append'), commands: bytes });
 
 /**
  * A candidate stands by: the taking that the holder is to have appended behind its Resign, should it give the mastership back
- * (framed as a batch of one). The next one replaces it.
+ * (framed as a batch of one). The next one of the same sender replaces it; an empty batch takes it back.
  */
-const standby = Type.Object({ type: Type.Literal('standby'), commands: bytes });
+const standby = Type.Object({ type: Type.Literal('standby'), election: name, commands: bytes });
 
 /** What the fold of `master` changed, for nodes outside the log; they drop lower versions. */
 const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(masterNewsSchema) });

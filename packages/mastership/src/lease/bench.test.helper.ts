@@ -32,6 +32,7 @@ const LEASE_EVENTS: ReadonlySet<string> = new Set<LeaseEvent['type']>([
   'outcome',
   'caughtUp',
   'leading',
+  'standby',
   'leaseMs',
   'journal.failed',
 ]);

@@ -1,6 +1,5 @@
-import type { Command, CommandId } from '@synod/protocol';
+import type { CommandId } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
-import { decodeMasterCommand } from '../commands.ts';
 import type { candidateMachine } from './candidate.machine.ts';
 import type { SessionContext } from './lease.context.ts';
 import type {
@@ -118,7 +117,9 @@ export class Candidacies {
       case 'stop':
         return this.#stop(event.mode);
       case 'standby':
-        return this.#standby(event.command);
+        // Of an election that nobody here minds there is nothing to give back.
+        this.#all.get(event.election)?.actor.send(event);
+        return;
       case 'caughtUp':
         session.send(event);
         return this.#reviewVetoed();
@@ -179,13 +180,6 @@ export class Candidacies {
   close(): void {
     this.#isStopped = true;
     for (const { actor } of this.#all.values()) actor.stop();
-  }
-
-  /** Of an election that nobody here minds there is nothing to give back. */
-  #standby(command: Command): void {
-    const asked = decodeMasterCommand(command.body);
-    if (asked?.type === 'open' && asked.take)
-      this.#all.get(asked.take.election)?.actor.send({ type: 'standby', command });
   }
 
   #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {

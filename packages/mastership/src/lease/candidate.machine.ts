@@ -142,7 +142,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       }),
 
       noteSuccessor: assign(({ context: c, event }) =>
-        event.type === 'standby' ? rules.noteSuccessor(c, event.command) : {},
+        event.type === 'standby' ? rules.noteSuccessor(c, event.from, event.command) : {},
       ),
 
       // Losing: first `isMaster()` says no, then it is told.

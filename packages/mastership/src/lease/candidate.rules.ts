@@ -177,12 +177,13 @@ export const candidateRules = {
   }),
 
   /** T8, T11: a taking that fits behind our own Resign; nothing else is kept. */
-  noteSuccessor(c: CandidateContext, command: Command): Partial<CandidateContext> {
+  noteSuccessor(c: CandidateContext, from: NodeId, command: Command | null): Partial<CandidateContext> {
+    if (command === null) return c.successor?.from === from ? { successor: null } : {};
     const asked = decodeMasterCommand(command.body);
     const take = asked?.type === 'open' ? asked.take : null;
     const record = recordOf(c);
     const isFitting = take?.election === record.election && take.expectedVersion === record.version && !take.holder;
-    return isFitting && !c.rules.isDeposed(c) ? { successor: { command, heardAtMs: now(c) } } : {};
+    return isFitting && !c.rules.isDeposed(c) ? { successor: { from, command, heardAtMs: now(c) } } : {};
   },
 
   /** Who has not stood by anew for half a lease may be gone, and has little left of what he asked for. */

@@ -63,6 +63,8 @@ export interface SessionContext {
   /** Own sessions that are being ended, by the command that ends them. */
   readonly endings: ReadonlyMap<number, CommandId>;
   readonly closeAtMs: number;
+  /** Until here a standby that was taken back may be chosen all the same, and what it opens is to be ended. */
+  readonly quietAtMs: number;
   /** Sessions of others that a candidate waits for. */
   readonly watched: ReadonlySet<number>;
   /** Silent sessions that are being expired, with the version that was waited for. */
@@ -110,6 +112,7 @@ export interface Resignation {
 
 /** Who stands by while we hold, as last heard. */
 export interface Successor {
+  readonly from: NodeId;
   readonly command: Command;
   readonly heardAtMs: number;
 }

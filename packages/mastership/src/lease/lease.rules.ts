@@ -1,7 +1,7 @@
 import { type Command, type CommandId, invariant } from '@synod/protocol';
 import { encodeMasterCommand, type MasterCommand, type OpenSession, type Take } from '../commands.ts';
 import { candidateRules } from './candidate.rules.ts';
-import type { Aim, CandidateContext, HeldTerm, Request, SessionContext } from './lease.context.ts';
+import type { Aim, CandidateContext, HeldTerm, Request, SessionContext, Standby } from './lease.context.ts';
 import type {
   CandidateEmitted,
   CandidateInput,
@@ -45,6 +45,7 @@ export function initialSession(input: SessionInput, rules: LeaseRules): SessionC
     holding: null,
     endings: new Map(),
     closeAtMs: 0,
+    quietAtMs: 0,
     watched: new Set(),
     expiries: new Map(),
     sweepAtMs: 0,
@@ -110,8 +111,16 @@ export const openProposal = (s: SessionContext): Wish => {
 export const standbyOf = (s: SessionContext): SessionEmitted => {
   const { take, to } = present(s.standby);
   const { request } = present(s.opens.at(-1));
-  return { type: 'standBy', to, command: encodeMasterCommand(request.id, opening(s, request, take)) };
+  const command = encodeMasterCommand(request.id, opening(s, request, take));
+  return { type: 'standBy', to, election: take.election, command };
 };
+
+export const noStandby = ({ to, take }: Standby): SessionEmitted => ({
+  type: 'standBy',
+  to,
+  election: take.election,
+  command: null,
+});
 
 const opening = (
   { input: { self: node, incarnation } }: SessionContext,

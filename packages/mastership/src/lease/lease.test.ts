@@ -226,7 +226,7 @@ describe('standing by (T11)', () => {
 
   it('the heir of a holder tells it what to append behind its Resign, once for each renewal; others tell nothing', () => {
     const { bench, session } = heir();
-    expect(bench.all('standBy').map(({ to, command }) => [to, contentOf(command)])).toEqual([
+    expect(bench.all('standBy').map(({ to, command }) => [to, contentOf(command as Command)])).toEqual([
       [
         'b',
         expect.objectContaining({
@@ -239,7 +239,7 @@ describe('standing by (T11)', () => {
     expect(bench.all('standBy')).toHaveLength(1);
     bench.otherRenews(session);
     expect(bench.all('standBy')).toHaveLength(2);
-    expect(new Set(bench.all('standBy').map(({ command }) => command.id)).size).toBe(2);
+    expect(new Set(bench.all('standBy').map(({ command }) => command?.id)).size).toBe(2);
 
     const other = new Bench();
     other.otherMaster();
@@ -309,7 +309,7 @@ describe('standing by (T11)', () => {
       leaseMs: 1_000,
       take: content,
     });
-    bench.send({ type: 'standby', command });
+    bench.send({ type: 'standby', election: 'group', from: 'b', command });
     bench.clock.advance(sinceMs);
     bench.send({ type: 'resign' });
     bench.send({ type: 'settled' });
@@ -331,6 +331,47 @@ describe('standing by (T11)', () => {
     ['is older than half a lease', {}, 510],
   ])('but not one that %s', (_, take, sinceMs) => {
     expect(stoodBy(take, sinceMs).resign).toEqual({ type: 'propose', command: expect.anything() });
+  });
+
+  it('whoever took it back is not appended', () => {
+    const bench = new Bench();
+    const term = bench.becomeMaster();
+    const take = { election: 'group', expectedVersion: term, holder: null, metadata: {} };
+    const open = { type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take } as const;
+    const command = encodeMasterCommand(commandId('b1', 7), open);
+    const standby = { type: 'standby', election: 'group', command } as const;
+    bench.send({ ...standby, from: 'b' });
+    bench.send({ ...standby, from: 'c', command: null });
+    bench.send({ ...standby, from: 'b', command: null });
+    bench.send({ type: 'resign', isSettled: true });
+    expect(bench.all('propose').at(-1)).not.toHaveProperty('followedBy');
+  });
+
+  it('who no longer wants, or stops, takes it back while the record is held', () => {
+    for (const event of [{ type: 'unwant' }, { type: 'stop', mode: 'resign' }] as const) {
+      const { bench } = heir();
+      bench.send(event);
+      expect(bench.all('standBy').map(({ command }) => command === null)).toEqual([false, true]);
+    }
+  });
+
+  it('who stops stays for a moment, and ends what was chosen all the same', () => {
+    const { bench, session } = heir();
+    const [offer] = bench.all('standBy');
+    bench.send({ type: 'stop', mode: 'resign' });
+    expect(bench.isStopped).toBe(false);
+    bench.other(resignOf(session));
+    const opened = bench.choose(offer?.command as Command);
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: opened });
+    bench.clock.advance(100);
+    expect(bench.isStopped).toBe(false);
+    bench.choose(bench.last('end'));
+    expect(bench.isStopped).toBe(true);
+
+    const other = heir().bench;
+    other.send({ type: 'stop', mode: 'resign' });
+    other.clock.advance(51);
+    expect(other.isStopped).toBe(true);
   });
 
   it('gives back in one step when nothing works by the mastership', () => {

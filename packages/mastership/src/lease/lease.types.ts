@@ -48,8 +48,8 @@ export type LeaseEvent =
   | { readonly type: 'seen'; readonly id: CommandId }
   /** A command of this incarnation was chosen and applied, or refused, here. */
   | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
-  /** A candidate elsewhere stands by: its taking is to follow our Resign, should we give back. */
-  | { readonly type: 'standby'; readonly command: Command }
+  /** A candidate at `from` stands by: its taking is to follow our Resign, should we give back. `null`: no more. */
+  | { readonly type: 'standby'; readonly election: string; readonly from: NodeId; readonly command: Command | null }
   /** This node has applied all it knows to be chosen (T11). Counts as true until told. */
   | { readonly type: 'caughtUp'; readonly value: boolean }
   /** This node leads the log: it expires sessions that fell silent holding nothing. Counts as false until told. */
@@ -98,8 +98,8 @@ export type CandidateEvent =
   | { readonly type: 'priority'; readonly value: number }
   /** The record of this election changed; the view shows it already. */
   | { readonly type: 'record' }
-  /** A taking that somebody wants to follow our Resign. */
-  | { readonly type: 'standby'; readonly command: Command }
+  /** A taking that somebody wants to follow our Resign; `null`: no more. */
+  | { readonly type: 'standby'; readonly from: NodeId; readonly command: Command | null }
   /** What became of a command of this candidate's. */
   | { readonly type: 'outcome'; readonly id: CommandId; readonly applied: boolean; readonly reason?: string }
   /** The holder was silent for as long as T2 asks. */
@@ -162,8 +162,8 @@ export type SessionEmitted =
   | { readonly type: 'closed' }
   /** T2 is over for the session of another. */
   | { readonly type: 'silent'; readonly session: number }
-  /** Tell the holder, who lives at `to`, what to have appended behind its Resign. */
-  | { readonly type: 'standBy'; readonly to: NodeId; readonly command: Command }
+  /** Tell the holder, who lives at `to`, what to have appended behind its Resign; `null`: nothing any more. */
+  | { readonly type: 'standBy'; readonly to: NodeId; readonly election: string; readonly command: Command | null }
   | { readonly type: 'stopped' };
 
 export type CandidateEmitted =

@@ -6,6 +6,7 @@ import {
   type LeaseRules,
   leaseRules,
   nextId,
+  noStandby,
   openProposal,
   proposal,
   standbyOf,
@@ -31,7 +32,7 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
       untilOpeningEnds: ({ context: s }) => until(s, s.opening ? rules.openingEndsAtMs(s.opening) : 0),
       untilRenewal: ({ context: s }) => until(s, s.holding?.renewAtMs ?? 0),
       untilDeadline: ({ context: s }) => whole(rules.remainingMs(s)),
-      untilClosed: ({ context: s }) => until(s, s.closeAtMs),
+      untilClosed: ({ context: s }) => until(s, rules.leavesAtMs(s)),
       untilSilent: ({ context: s }) => until(s, rules.watchedSessions(s).nextMs),
       untilSweep: ({ context: s }) => until(s, s.sweepAtMs),
     },
@@ -54,7 +55,7 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
       isStopping: ({ context: s }) => s.isStopping,
       isGraceful: ({ event }) => event.type === 'stop' && event.mode === 'resign',
       isAbandoning: ({ event }) => event.type === 'stop' && event.mode === 'abandon',
-      hasLeftNothing: ({ context: s }) => s.endings.size === 0 || now(s) >= s.closeAtMs,
+      hasLeftNothing: ({ context: s }) => now(s) >= rules.leavesAtMs(s),
       isOfNoUse: ({ event }) => event.type === 'release' && !event.mayLinger,
       isWatchingNothing: ({ context: s }) => s.watched.size === 0,
       isLeading: ({ event }) => event.type === 'leading' && event.value,
@@ -181,7 +182,12 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
         enqueue.assign(next);
         enqueue.emit(standbyOf(next));
       }),
-      forgetStandby: assign({ standby: null }),
+      /** The holder forgets it, unless he gave back already: what opens after all is ended (T7). */
+      takeStandbyBack: enqueueActions(({ context: s, enqueue }) => {
+        const isOutstanding = s.standby?.toldAt && s.input.view.held(s.standby.holder).has(s.standby.take.election);
+        if (isOutstanding) enqueue.emit(noStandby(present(s.standby)));
+        enqueue.assign({ standby: null, quietAtMs: isOutstanding ? now(s) + s.leaseMs / 20 : s.quietAtMs });
+      }),
       watch: assign(({ context: s, event }) =>
         event.type === 'watch' ? { watched: new Set(s.watched).add(event.session) } : {},
       ),
@@ -329,7 +335,7 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
               seen: { actions: 'noteSight' },
               applied: { actions: ['noteNews', 'endStrays', 'forgetEnded', 'sendStandby'] },
               standBy: { actions: ['noteStandby', 'sendStandby'] },
-              standDown: { actions: 'forgetStandby' },
+              standDown: { actions: 'takeStandbyBack' },
               caughtUp: { actions: 'noteFlag' },
               leaseMs: { actions: 'noteFlag' },
               'journal.failed': { actions: 'noteFlag' },

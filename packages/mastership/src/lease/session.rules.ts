@@ -181,6 +181,10 @@ export const sessionRules = {
         : [session],
     ),
 
+  /** Who stops stays until its sessions are ended, no longer than a lease. */
+  leavesAtMs: ({ endings, closeAtMs, quietAtMs }: SessionContext): number =>
+    endings.size > 0 ? closeAtMs : Math.min(quietAtMs, closeAtMs),
+
   // The leader's duty
 
   /** Sessions of others that hold nothing and whose wait is over (T2), and when to look again. */

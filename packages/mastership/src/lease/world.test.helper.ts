@@ -5,7 +5,7 @@ import { type FoldRules, foldRules } from '../fold/fold.rules.ts';
 import { MasterFold } from '../fold/master-fold.ts';
 import { HolderClock } from '../holder-clock.ts';
 import { DRIFT } from './bench.test.helper.ts';
-import { Candidacies } from './candidacies.ts';
+import { Candidacies, type CandidacyEvent } from './candidacies.ts';
 import { candidateMachine } from './candidate.machine.ts';
 import { type LeaseRules, leaseRules } from './lease.rules.ts';
 import type { CandidateEvent, LeaseEvent } from './lease.types.ts';
@@ -231,7 +231,7 @@ class Node {
       candidate: (input) => createActor(machine, { clock, input: { ...input, isHeirOf: () => true } }),
       tell: (event) => {
         if (event.type === 'propose') this.#propose(event.command, event.followedBy);
-        if (event.type === 'standBy') this.#standBy(event.to, event.command);
+        if (event.type === 'standBy') this.#standBy(event);
         if (event.type === 'withdraw') this.#pending.delete(event.id);
         if (event.type !== 'lost') return;
         clock.setTimeout(() => {
@@ -258,9 +258,9 @@ class Node {
     this.deliverSoon();
   }
 
-  #standBy(to: string, command: Command): void {
+  #standBy({ to, election, command }: Extract<CandidacyEvent, { type: 'standBy' }>): void {
     if (!this.#isCut && !this.world.isLost())
-      this.world.later(() => this.world.node(to)?.hear({ type: 'standby', command }));
+      this.world.later(() => this.world.node(to)?.hear({ type: 'standby', election, from: this.name, command }));
   }
 
   /** Asked for again until it is chosen or withdrawn. What is to follow is asked for once: it may come first, or alone. */

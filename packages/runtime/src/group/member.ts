@@ -491,7 +491,8 @@ export class Member {
       session: lease,
       candidate,
       log: this.log,
-      standBy: (to, command) => send(to, { type: 'standby', commands: encodeBatch([command]) }),
+      standBy: ({ to, election, command }) =>
+        send(to, { type: 'standby', election, commands: encodeBatch(command ? [command] : []) }),
       onAcquired: (held) => {
         // B1b: the master of the group must lead.
         if (held.election === GROUP_ELECTION && !this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
@@ -559,11 +560,10 @@ export class Member {
   }
 
   /** A candidate speaks for itself only (I4). */
-  #standby({ commands, from }: Received<Standby>): void {
-    for (const command of decodeBatch(commands)) {
-      if (command?.machine === this.#options.fold.name && isCandidate(command, from))
-        this.#tellLease({ type: 'standby', command });
-    }
+  #standby({ election, commands, from }: Received<Standby>): void {
+    const [command = null] = decodeBatch(commands);
+    const isTheirs = command === null || (command.machine === this.#options.fold.name && isCandidate(command, from));
+    if (isTheirs) this.#tellLease({ type: 'standby', election, from, command });
   }
 
   /** One publish reaches all acceptors; this node's own is delivered here. */

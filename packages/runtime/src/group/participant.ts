@@ -9,7 +9,7 @@ import {
   type Licence,
   type SessionRef,
 } from '@synod/mastership';
-import type { Clock, Command, ConsensusLog, NodeId } from '@synod/protocol';
+import type { Clock, ConsensusLog } from '@synod/protocol';
 
 export interface ParticipantOptions {
   readonly clock: Clock;
@@ -20,7 +20,7 @@ export interface ParticipantOptions {
   readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
   readonly log: Pick<ConsensusLog, 'propose' | 'withdraw'>;
   /** Tells a holder what to have appended behind its Resign. */
-  readonly standBy: (to: NodeId, command: Command) => void;
+  readonly standBy: (event: Extract<CandidacyEvent, { type: 'standBy' }>) => void;
   readonly onAcquired: (licence: Licence) => void;
   /** The deadline of all that is held was extended. */
   readonly onRenewed: () => void;
@@ -100,7 +100,7 @@ export class Participant {
       }
       case 'standBy':
         this.#keepTicking();
-        return standBy(event.to, event.command);
+        return standBy(event);
       case 'withdraw':
         return log.withdraw(event.id);
       case 'acquired':
