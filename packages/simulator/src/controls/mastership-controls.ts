@@ -66,17 +66,14 @@ const renewing = world([slow({ renewals: 1 }), fast()]);
 /** a holds, and b knows. */
 const aHolds = [/^a asks/, /^a-1.* is chosen/, /^a learns/, /^b learns/];
 
+/** b holds, and a knows. */
+const bHolds = [/^b asks/, /^b-1.* is chosen/, /^b learns/, /^a learns/];
+
 /** b holds, and a has a session for it to be handed to. */
-const bHoldsAndAOpened = [
-  /^b asks/,
-  /^b-1.* is chosen/,
-  /^b learns/,
-  /^a learns/,
-  /^a opens/,
-  /^a-1.* is chosen/,
-  /^a learns/,
-  /^b learns/,
-];
+const bHoldsAndAOpened = [...bHolds, /^a opens/, /^a-1.* is chosen/, /^a learns/, /^b learns/];
+
+/** What b sent, standing by, is chosen while a holds: it opens a session that is of no use, and is ended. */
+const heirTooEarly = [...aHolds, /^b stands by/, /^b-1.* is chosen/, /^b learns/, /^a learns/];
 
 /** Both asked, a was first; what came of b has not reached a. */
 const crossed = [/^a asks/, /^b asks/, /^a-1.* is chosen/, /^a learns/, /^b learns/, /^b-1.* is chosen/, /^b learns/];
@@ -277,6 +274,64 @@ export const mastershipControls: readonly Control[] = [
         world([slow({ renewals: 1, leasesMs: [200, 100] }), fast({ asks: 2 })]),
         { manners: { endsWhatIsOver: false } },
         crossed,
+      ),
+    ],
+    finds: /S2/,
+  },
+  {
+    name: 'heir-takes-what-is-held',
+    rule: 'T11; section 3, BeMaster',
+    sentence:
+      'A taking that names the term and no holder applies while the record is held, not only once it came free.',
+    engines: [
+      explored(
+        world([slow(), fast({ asks: 0, standbys: 1 })]),
+        {
+          fold: {
+            refuseTake(change, session, take) {
+              const refusal = foldRules.refuseTake.call(foldRules, change, session, take);
+              const namesTerm = take.holder === null && change.record(take.election).term === take.expectedVersion;
+              return refusal === 'holder' && namesTerm ? null : refusal;
+            },
+          },
+        },
+        aHolds,
+      ),
+    ],
+    finds: /S2/,
+  },
+  {
+    name: 'heir-holds-from-the-resign',
+    rule: 'T1, T11',
+    sentence: 'What stood by gives a lease from when it is learned behind the Resign, not from when it was sent.',
+    engines: [
+      explored(
+        world([slow({ asks: 0, standbys: 1 }), fast({ asks: 2, resigns: 1 })]),
+        {
+          lease: {
+            hold: (c, session, request) =>
+              leaseRules.hold(c, session, { ...request, stamp: c.input.holderClock.stamp(c.leaseMs) }),
+          },
+        },
+        bHolds,
+      ),
+    ],
+    finds: /S2/,
+  },
+  {
+    name: 'heir-holds-by-what-it-ends',
+    rule: 'T6, T11',
+    sentence:
+      'What stood by is chosen too early and again behind the Resign, and is held by although its session is being ended.',
+    engines: [
+      explored(
+        world([slow({ asks: 2, resigns: 1 }), fast({ asks: 0, standbys: 1 })], {
+          repeats: 1,
+          endsStrays: true,
+          log: 6,
+        }),
+        { lease: { ownSession: (s, sessions) => leaseRules.ownSession({ ...s, endings: new Map() }, sessions) } },
+        heirTooEarly,
       ),
     ],
     finds: /S2/,

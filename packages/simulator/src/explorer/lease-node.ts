@@ -85,6 +85,8 @@ export interface CandidateBounds {
   /** Sessions it may open without asking for anything: to be a target of a transfer (T8). */
   readonly opens?: number;
   readonly transfers?: number;
+  /** Takings it may send while another holds, for when that one gives back (T11). */
+  readonly standbys?: number;
   readonly restarts?: number;
   /** Waits it may be told of by others. */
   readonly handovers?: number;
@@ -112,6 +114,8 @@ export interface LeaseBounds {
   readonly sees?: boolean;
   /** A new process's monotonic clock shows so much more than the last one's. */
   readonly clockJumpMs?: number;
+  /** Sessions that opened and are of no use are ended by a command, which may be chosen at any time. */
+  readonly endsStrays?: boolean;
   /** A command nobody can read. */
   readonly malformed?: boolean;
 }

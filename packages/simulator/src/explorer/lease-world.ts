@@ -54,6 +54,7 @@ interface Candidate {
   resigns: number;
   openings: number;
   transfers: number;
+  standbys: number;
   restarts: number;
   handovers: number;
 }
@@ -89,6 +90,7 @@ const TRANSFER = 8;
 const RESTART = 9;
 const HAND_OVER = 10;
 const HEAR_SESSIONS = 11;
+const STAND_BY = 12;
 
 const codeOf = (kind: number, who: number, arg = 0): number => (kind << 24) | (who << 16) | arg;
 
@@ -145,6 +147,7 @@ export class LeaseWorld implements Model {
         resigns: 0,
         openings: 0,
         transfers: 0,
+        standbys: 0,
         restarts: 0,
         handovers: 0,
       });
@@ -198,6 +201,7 @@ export class LeaseWorld implements Model {
       leasesMs.forEach((_, lease) => {
         elections.forEach((_, election) => {
           step(who, codeOf(ASK, who, (lease << 8) | election));
+          step(who, codeOf(STAND_BY, who, (lease << 8) | election));
         });
         step(who, codeOf(RENEW, who, lease << 8));
       });
@@ -260,6 +264,8 @@ export class LeaseWorld implements Model {
         return `${name} sees ${words(arg >>> 8)} on its way, for position ${arg & 0xff}`;
       case ASK:
         return `${name} asks for ${election}`;
+      case STAND_BY:
+        return `${name} stands by for ${election}`;
       case RENEW:
         return `${name} renews for ${candidates[who]?.leasesMs?.[arg >>> 8] ?? 100} ms`;
       case RESIGN:
@@ -309,6 +315,9 @@ export class LeaseWorld implements Model {
           break;
         case ASK:
           isDone = step.ask(arg & 0xff, arg >>> 8);
+          break;
+        case STAND_BY:
+          isDone = step.standBy(arg & 0xff, arg >>> 8);
           break;
         case RENEW:
           isDone = step.renew(arg >>> 8);
@@ -540,6 +549,7 @@ class Step {
       else this.#adopt();
     }
     this.#win();
+    if (this.#bounds.endsStrays) this.#endStrays();
     for (const election of this.#bounds.elections) {
       const { master } = view.record(election);
       const setBy = (master === null ? undefined : view.session(master)?.setBy) ?? '';
@@ -576,23 +586,40 @@ class Step {
     const aim = this.#rules.lease.aim(c);
     if (aim === null || !this.#rules.lease.isTimeToAsk({ ...c, aim })) return false;
     candidate.asks++;
-    const take: Take = { election, expectedVersion: aim.expectedVersion, holder: aim.holder, metadata: {} };
+    this.#sendTake({ election, expectedVersion: aim.expectedVersion, holder: aim.holder, metadata: {} }, s);
+    return true;
+  }
+
+  /** T11: what is to follow the Resign of whoever holds, sent while he holds: no wait, for it names no holder. */
+  standBy(electionAt: number, lease: number): boolean {
+    const { candidate } = this;
+    const election = this.#bounds.elections[electionAt] as string;
+    if (candidate.standbys >= (this.#own.standbys ?? 0) || candidate.terms.has(election)) return false;
+    if (candidate.session && (!this.#own.sharesSession || this.#isLapsed())) return false;
+    const { master, version } = this.#view.record(election);
+    if (master === null || master === candidate.session?.id) return false;
+    candidate.standbys++;
+    this.#sendTake(
+      { election, expectedVersion: version, holder: null, metadata: {} },
+      this.#session(this.#leaseMs(lease)),
+    );
+    return true;
+  }
+
+  #sendTake(take: Take, s: SessionContext): void {
+    const { candidate } = this;
     if (candidate.session) {
       const request = this.#rules.lease.request(s, null);
       candidate.takings = [...candidate.takings, request];
-      this.sent.push({
-        by: this.#who,
-        id: request.id,
-        asked: { type: 'beMaster', session: candidate.session.id, ...take },
-      });
-      return true;
+      const asked = { type: 'beMaster', session: candidate.session.id, ...take } as const;
+      this.sent.push({ by: this.#who, id: request.id, asked });
+      return;
     }
-    const asked = this.#rules.lease.startOpening(s, take, null);
-    candidate.opens = [...asked.opens];
-    const { id, leaseMs } = (asked.opening as NonNullable<SessionContext['opening']>).request;
+    const { opens, opening } = this.#rules.lease.startOpening(s, take, null);
+    candidate.opens = [...opens];
+    const { id, leaseMs } = (opening as NonNullable<SessionContext['opening']>).request;
     const { name, node = name } = this.#own;
     this.sent.push({ by: this.#who, id, asked: { type: 'open', node, incarnation: this.#incarnation, leaseMs, take } });
-    return true;
   }
 
   open(): boolean {
@@ -719,6 +746,15 @@ class Step {
       candidate.endings = [...candidate.endings, candidate.session.id];
     candidate.session = null;
     candidate.terms.clear();
+  }
+
+  /** Ended at the others too: what they are told by that is chosen whenever it likes. */
+  #endStrays(): void {
+    const { candidate } = this;
+    for (const session of this.#rules.lease.strays(this.#session(), false)) {
+      candidate.endings = [...candidate.endings, session];
+      this.#send({ type: 'end', session });
+    }
   }
 
   #adopt(): void {

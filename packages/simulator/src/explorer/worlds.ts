@@ -79,6 +79,9 @@ const n1Leads = [/^n1 wants to lead/, /^n1 hears prepare/, /^n2 hears prepare/, 
 /** a is master, and b knows. */
 const aHolds = [/^a asks for/, /^a-1.* is chosen/, /^a learns/, /^b learns/];
 
+/** The taking of b, who stands by, is chosen while a holds: it opens a session that is of no use. */
+const heirTooEarly = [/^b stands by/, /^b-1.* is chosen/, /^b learns/, /^a learns/];
+
 const small = (name: string, bounds: string, model: () => Model): World => ({ name, bounds, isSmall: true, model });
 const full = (name: string, bounds: string, model: () => Model): World => ({ name, bounds, isSmall: false, model });
 
@@ -151,6 +154,38 @@ export const worlds: readonly World[] = [
   ),
   full('resigns', 'a holder that renews, resigns and asks again', () =>
     after(lease('resigns', [slow({ asks: 2, renewals: 1, resigns: 1 }), fast()], { log: 3 }), aHolds),
+  ),
+  small('stand by', 'a holder that resigns and asks again, and an heir whose taking may be chosen at any time', () =>
+    after(lease('stand by', [slow({ asks: 2, resigns: 1 }), fast({ asks: 0, standbys: 1 })]), aHolds),
+  ),
+  full('heir that asks', 'an heir that asks too, by a wait of its own', () =>
+    after(lease('heir that asks', [slow({ resigns: 1, renewals: 1 }), fast({ standbys: 1 })]), aHolds),
+  ),
+  full('heir that restarts', 'an heir that restarts, and asks', () =>
+    after(lease('heir that restarts', [slow({ resigns: 1 }), fast({ standbys: 1, restarts: 1 })]), aHolds),
+  ),
+  full('two heirs', 'two that stand by for one holder, who resigns', () =>
+    after(
+      lease('two heirs', [
+        slow({ resigns: 1 }),
+        fast({ asks: 0, standbys: 1 }),
+        fast({ name: 'c', rate: 1, asks: 0, standbys: 1 }),
+      ]),
+      [...aHolds, /^c learns/, /^b stands by/, /^c stands by/],
+    ),
+  ),
+  full(
+    'heir too early',
+    'an heir whose taking is chosen before the Resign and again after it, while its session is ended',
+    () =>
+      after(
+        lease('heir too early', [slow({ asks: 2, resigns: 1 }), fast({ asks: 0, standbys: 1 })], {
+          repeats: 1,
+          endsStrays: true,
+          log: 6,
+        }),
+        [...aHolds, ...heirTooEarly],
+      ),
   ),
   full('transfer', 'a mastership that is handed to a session opened for it', () =>
     lease('transfer', [slow({ opens: 1, asks: 0, sharesSession: true }), fast({ asks: 2, transfers: 1 })]),
