@@ -1,4 +1,4 @@
-import { ClosedError, type Election, type Master, type Mastership, type MastershipLostError } from 'synod';
+import { ClosedError, type Election, type Master, type Mastership, type MastershipLostError, SynodError } from 'synod';
 import type { ElectionCommand, ElectionEvent } from './events.ts';
 import { heldOf, hold, letGo } from './held.ts';
 
@@ -35,8 +35,13 @@ export class Campaigner {
       case 'synod.withdraw':
         this.#withdraw('withdrawn');
         break;
-      case 'synod.resign':
-        void heldOf(this.#election)?.resign(command.reason === undefined ? {} : { reason: command.reason });
+      case 'synod.resign': {
+        const { type: _, ...options } = command;
+        this.#attempt(command, heldOf(this.#election)?.resign(options));
+        break;
+      }
+      case 'synod.transfer':
+        this.#attempt(command, this.#election.transfer(command.to));
         break;
     }
   }
@@ -96,6 +101,14 @@ export class Campaigner {
       if (master?.term === term) this.#tellChange(master, master.version);
       const leaseMs = master?.leaseMs ?? mastership.remainingMs();
       this.#tell({ type: 'synod.master.elected', election, term, leaseMs });
+    });
+  }
+
+  #attempt({ type: asked }: ElectionCommand, done: Promise<unknown> | undefined): void {
+    done?.catch((error: unknown) => {
+      const code = error instanceof SynodError ? error.code : 'ERR_SYNOD_INTERNAL';
+      const message = error instanceof Error ? error.message : String(error);
+      this.#tell({ type: 'synod.refused', election: this.#election.name, asked, code, message });
     });
   }
 

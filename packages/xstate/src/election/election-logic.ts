@@ -60,11 +60,13 @@ export function electionLogic(election: Election): ElectionLogic {
         case 'synod.campaign':
         case 'synod.withdraw':
         case 'synod.resign':
+        case 'synod.transfer':
           campaigners.get(self)?.obey(event);
           return changed(snapshot, event);
         case 'synod.master.elected':
         case 'synod.master.lost':
         case 'synod.master.changed':
+        case 'synod.refused':
           emit(event);
           self._parent?.send(event);
           return changed(snapshot, event);

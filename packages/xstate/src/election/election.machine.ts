@@ -67,6 +67,8 @@ export const electionMachine = (election: Election) => {
       'synod.campaign': { actions: ['note', 'pass'] },
       'synod.withdraw': { actions: ['note', 'pass'] },
       'synod.resign': { actions: 'pass' },
+      'synod.transfer': { actions: 'pass' },
+      'synod.refused': { actions: ['announce', 'tellParent'] },
       'synod.master.changed': { actions: ['note', 'announce', 'tellParent'] },
       'synod.master.elected': { actions: ['note', 'announce', 'tellParent'], target: '.master' },
     },

@@ -16,12 +16,22 @@ export type ElectionEvent =
       readonly election: string;
       readonly current: Master | null;
       readonly version: number;
+    }
+  /** What was asked for could not be done; everything goes on as before. */
+  | {
+      readonly type: 'synod.refused';
+      readonly election: string;
+      readonly asked: ElectionCommand['type'];
+      readonly code: string;
+      readonly message: string;
     };
 
 /** What they take. */
 export type ElectionCommand =
-  /** Hands over, if this process is master, and waits for its turn again. */
-  | { readonly type: 'synod.resign'; readonly reason?: string }
+  /** Hands over, if this process is master, and waits for its turn again. `to`: rather to this node than to any. */
+  | { readonly type: 'synod.resign'; readonly to?: string; readonly reason?: string }
+  /** Hands over to this node and no other, which must be waiting for it; refused when it does not agree (T8). */
+  | { readonly type: 'synod.transfer'; readonly to: string }
   /** Asks for no mastership any more, and gives back what it holds. */
   | { readonly type: 'synod.withdraw' }
   /** Asks again. */
