@@ -20,6 +20,7 @@ function world() {
   const clock = new VirtualClock();
   const told: string[] = [];
   const errors: unknown[] = [];
+  const resigned: { readonly isSettled: boolean }[] = [];
   const state = { isMaster: false, term: 0, isWanted: false };
   const candidate: Candidate = {
     isMaster: () => state.isMaster,
@@ -33,8 +34,9 @@ function world() {
       if (state.isWanted) told.push('unwant');
       state.isWanted = false;
     },
-    resign: () => {
+    resign: (_, isSettled) => {
       told.push('resign');
+      resigned.push({ isSettled });
       state.isMaster = false;
     },
     heir: async () => null,
@@ -61,6 +63,7 @@ function world() {
   return {
     clock,
     told,
+    resigned,
     errors,
     election,
     elect(term: number) {
@@ -238,6 +241,48 @@ describe('runWhileMaster', () => {
     expect(w.told).toContain('settled');
     w.free(6);
     await resigning;
+  });
+
+  it('T7: what resigns in its first step is at work: the record is given back when it has stopped', async () => {
+    for (const begin of ['work', 'effect'] as const) {
+      const w = world();
+      const { promise: rest, resolve: finish } = Promise.withResolvers<void>();
+      const resignsAtOnce = (mastership: Mastership) => {
+        void mastership.resign();
+        return rest;
+      };
+      const campaigning = begin === 'effect' ? w.election.campaign() : null;
+      const running = campaigning
+        ? campaigning.then((mastership) => mastership.run(() => resignsAtOnce(mastership))).catch(() => {})
+        : w.election.runWhileMaster(resignsAtOnce);
+      w.elect(5);
+      await settle();
+      expect([begin, w.resigned]).toEqual([begin, [{ isSettled: false }]]);
+      expect([begin, w.told.includes('settled')]).toEqual([begin, false]);
+      finish();
+      await settle();
+      expect([begin, w.told.includes('settled')]).toEqual([begin, true]);
+      w.free(6);
+      w.election.close(new ClosedError('closed'));
+      await running;
+    }
+  });
+
+  it('T7: a signal that was aborted before the turn of the work came gives back, and begins nothing', async () => {
+    const w = world();
+    const controller = new AbortController();
+    let hasBegun = false;
+    const running = w.election.runWhileMaster(
+      () => {
+        hasBegun = true;
+      },
+      { signal: controller.signal },
+    );
+    w.elect(5);
+    controller.abort();
+    await running;
+    expect(hasBegun).toBe(false);
+    expect(w.resigned).toEqual([{ isSettled: true }]);
   });
 
   it('resign inside the work does not wait for the work', async () => {

@@ -159,8 +159,12 @@ export class GroupElection implements Election, Holder {
         continue;
       }
       const stop = () => void this.resign(mastership, 'stopped');
+      // T7: what is given back before the work began is free at once; nothing begins by it.
+      if (signal?.aborted) {
+        stop();
+        return;
+      }
       signal?.addEventListener('abort', stop, { once: true });
-      if (signal?.aborted) stop();
       const unwatch = this.#watchOverrun(mastership, graceMs);
       try {
         await mastership.work(() => work(mastership));

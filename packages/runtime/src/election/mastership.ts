@@ -20,7 +20,7 @@ export class HeldMastership implements Mastership {
   readonly term: number;
   readonly #holder: Holder;
   readonly #controller = new AbortController();
-  readonly #running = new Set<Promise<unknown>>();
+  readonly #running = new Set<Promise<void>>();
   #lostBy: string | null = null;
   #isWorking = false;
 
@@ -84,14 +84,15 @@ export class HeldMastership implements Mastership {
     }
   }
 
-  /** Runs something whose end `settled` waits for. */
+  /** Runs something whose end `settled` waits for. It is at work from its first line on, which may resign. */
   async track<T>(work: () => Promise<T> | T): Promise<T> {
-    const running = (async () => work())();
-    this.#running.add(running);
+    const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+    this.#running.add(stopped);
     try {
-      return await running;
+      return await work();
     } finally {
-      this.#running.delete(running);
+      this.#running.delete(stopped);
+      stop();
     }
   }
 
@@ -109,7 +110,7 @@ export class HeldMastership implements Mastership {
 
   /** Resolves when all work and effects of this mastership have stopped, whatever they threw. */
   async settled(): Promise<void> {
-    while (this.#running.size > 0) await Promise.allSettled(this.#running);
+    while (this.#running.size > 0) await Promise.all(this.#running);
   }
 
   #lost(lostBy: string): MastershipLostError {
