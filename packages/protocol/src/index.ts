@@ -91,6 +91,7 @@ export type {
   MessageType,
   News,
   Offer,
+  Outcomes,
   Prepare,
   Present,
   Promised,

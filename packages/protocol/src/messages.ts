@@ -1,4 +1,5 @@
 import Type, { type Static, type TSchema } from 'typebox';
+import { COMMAND_ID_PATTERN } from './command.ts';
 import { configurationSchema } from './configuration.ts';
 import { masterNewsSchema } from './master-view.ts';
 import type { NodeId } from './node-id.ts';
@@ -8,6 +9,8 @@ import { ballot, bytes, count, metadata, name, priority, slot, text } from './sc
  * Every message of the protocol, its shape in one place: the type, and the check that runs before a machine sees it. `type`
  * makes a decoded message a machine's event as it is. No message says who sent it: the subject does (I4).
  */
+
+const commandIdSchema = Type.String({ pattern: COMMAND_ID_PATTERN });
 
 /** Which store votes, and how often it has been opened: a rolled-back folder names a lower number (I2). */
 const store = Type.Object({ storeId: name, incarnations: count });
@@ -96,7 +99,22 @@ const append = Type.Object({ type: Type.Literal('append'), commands: bytes });
 const standby = Type.Object({ type: Type.Literal('standby'), election: name, commands: bytes });
 
 /** What the fold of `master` changed, for nodes outside the log; they drop lower versions. */
-const news = Type.Object({ type: Type.Literal('news'), changes: Type.Array(masterNewsSchema) });
+const news = Type.Object({
+  type: Type.Literal('news'),
+  changes: Type.Array(masterNewsSchema),
+  /** How a member of the group reckons with clocks: in answer to who asks for the present. */
+  drift: Type.Optional(Type.Object({ maxDriftPpm: count, guardDivisor: slot })),
+});
+
+/**
+ * What became of commands that a node outside the log asked for; `changes` hold what it is told with it: for one that was
+ * refused the session and the record that it named, as they are.
+ */
+const outcomes = Type.Object({
+  type: Type.Literal('outcomes'),
+  outcomes: Type.Array(Type.Object({ id: commandIdSchema, applied: Type.Boolean(), reason: Type.Optional(name) })),
+  changes: Type.Array(masterNewsSchema),
+});
 
 /** A node outside the log asks for the present; members answer with news of everything. */
 const present = Type.Object({ type: Type.Literal('present') });
@@ -159,6 +177,7 @@ const schemas = {
   append,
   standby,
   news,
+  outcomes,
   present,
   wish,
   offer,
@@ -184,6 +203,7 @@ export type Snapshot = Readonly<Static<typeof snapshot>>;
 export type Append = Readonly<Static<typeof append>>;
 export type Standby = Readonly<Static<typeof standby>>;
 export type News = Readonly<Static<typeof news>>;
+export type Outcomes = Readonly<Static<typeof outcomes>>;
 export type Present = Readonly<Static<typeof present>>;
 export type Wish = Readonly<Static<typeof wish>>;
 export type Offer = Readonly<Static<typeof offer>>;
@@ -206,6 +226,7 @@ export type Message =
   | Append
   | Standby
   | News
+  | Outcomes
   | Present
   | Wish
   | Offer

@@ -29,6 +29,8 @@ export interface LoggerLike {
 export type Membership =
   /** Acceptor, proposer, learner and candidate. */
   | { readonly role: 'member'; readonly voters: readonly string[]; readonly journal: Journal }
+  /** No voter: any number of them, under any names. May be master of every election but the group's own. */
+  | { readonly role: 'candidate' }
   /** Hears of masters, is none. */
   | { readonly role: 'observer' };
 

@@ -113,9 +113,9 @@ const withJournal = (membership: JoinOptions['membership']): Membership =>
 
 function journalProblems(membership: JoinOptions['membership'] | undefined): readonly string[] {
   if (membership?.role !== 'member') {
-    return membership?.role === 'observer'
+    return membership?.role === 'observer' || membership?.role === 'candidate'
       ? []
-      : ['membership: say { role: "member", voters, journal } or { role: "observer" }'];
+      : ['membership: say { role: "member", voters, journal } { role: "candidate" } or { role: "observer" }'];
   }
   const { journal } = membership;
   const isGiven = typeof journal === 'string' ? journal.length > 0 : typeof journal === 'object' && journal !== null;

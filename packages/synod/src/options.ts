@@ -5,6 +5,8 @@ import type { LoggerLike } from '@synod/runtime';
 export type JoinMembership =
   /** Votes, leads and may be master. `journal`: a folder of this node's own. */
   | { readonly role: 'member'; readonly voters: readonly string[]; readonly journal: string | Journal }
+  /** No voter: any number of them, under any names. May be master of every election but the group's own. */
+  | { readonly role: 'candidate' }
   /** Hears of masters, is none. */
   | { readonly role: 'observer' };
 

@@ -7,6 +7,7 @@ import {
   type Licence,
   MasterFold,
   type MasterReader,
+  type SessionInput,
 } from '@synod/mastership';
 import {
   ClosedError,
@@ -16,6 +17,7 @@ import {
   type ConsensusLog,
   type Consent,
   configurationDigest,
+  type Drift,
   EVERYBODY,
   FormationError,
   InternalError,
@@ -55,6 +57,8 @@ import { Offers } from './offers.ts';
 import { Onlooker } from './onlooker.ts';
 import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
+import { Outsider } from './outsider.ts';
+import type { Participant } from './participant.ts';
 import { RECIPIENT, type Roles, realMachines } from './roles.ts';
 
 type GroupMachine = ReturnType<typeof groupMachine>;
@@ -106,6 +110,7 @@ export class GroupNode implements Group {
   readonly #elections = new Map<string, GroupElection>();
   readonly #settings = new Map<string, ElectionOptions>();
   readonly #offers: Offers;
+  readonly #membersHeard = new Set<NodeId>();
   readonly #dropped: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
   readonly #startedAtMs: number;
@@ -116,6 +121,10 @@ export class GroupNode implements Group {
   #resolveClosed: (reason: Error | undefined) => void = () => {};
   #root: Actor<GroupMachine> | null = null;
   #member: Member | null = null;
+  /** A candidate that is no member. */
+  #outsider: Outsider | null = null;
+  /** What the group reckons with, as members say; a member knows it by its configuration. */
+  #drift: Drift | null = null;
   #outbox: Outbox | null = null;
   #opened: OpenedJournal | null = null;
   #configuration: Configuration | null = null;
@@ -152,7 +161,10 @@ export class GroupNode implements Group {
           clock,
           leaseMs: this.#options.leaseMs,
           ask: () => this.#send(EVERYBODY, { type: 'present' }),
-          onNews: (news) => this.#chronicle.heard(news, true),
+          onNews: (news) => {
+            this.#chronicle.heard(news, true);
+            this.#outsider?.applied(news);
+          },
           onError: (error) => this.#report(error),
         });
     this.#reader = (this.#fold ?? (this.#onlooker as Onlooker).heard).view;
@@ -204,6 +216,8 @@ export class GroupNode implements Group {
       await this.#openJournal();
       this.#demandLife();
       const roundTripMs = await Promise.race([this.#listen(), isReady.then(() => 0)]);
+      this.#demandLife();
+      if (this.#options.membership.role === 'candidate') await Promise.race([this.#learnDrift(), isReady]);
       this.#demandLife();
       this.#startRoot(roundTripMs);
       await isReady;
@@ -346,9 +360,18 @@ export class GroupNode implements Group {
     this.#mailbox.listen('identity');
     this.#mailbox.listen('learner');
     if (this.#options.membership.role === 'member') {
-      for (const role of ['formation', 'acceptor', 'proposer', 'candidate'] as const) this.#mailbox.listen(role);
+      for (const role of ['formation', 'acceptor', 'proposer', 'candidate', 'log'] as const) this.#mailbox.listen(role);
+    }
+    if (this.#options.membership.role === 'candidate') this.#mailbox.listen('candidate');
+    if (this.#options.membership.role !== 'observer') {
       this.#subscriptions.push(
-        bus.onNoResponders(({ role }) => this.#guard(() => void (role === 'log' && this.#member?.noResponders()))),
+        bus.onNoResponders(({ role, to }) =>
+          this.#guard(() => {
+            if (role !== 'log') return;
+            this.#member?.noResponders();
+            if (to === 'append') this.#outsider?.noResponders();
+          }),
+        ),
       );
     }
     this.#subscriptions.push(
@@ -366,6 +389,24 @@ export class GroupNode implements Group {
         await this.#connected();
       }
     }
+  }
+
+  /** S2 rests on one reckoning for all: that of the group, whatever the options say. */
+  async #learnDrift(): Promise<void> {
+    let hasSaid = false;
+    while (this.#drift === null && !this.#isClosing && !this.#failure) {
+      await this.#askPresent();
+      if (this.#drift === null && !hasSaid) {
+        hasSaid = true;
+        this.#options.logger.info(
+          { group: this.name, node: this.node },
+          `${this.node} waits for a member of the group`,
+        );
+      }
+    }
+    const { maxDriftPpm } = this.#options;
+    if (this.#raw.maxDriftPpm !== undefined && this.#drift && this.#drift.maxDriftPpm !== maxDriftPpm)
+      this.#warn({}, `maxDriftPpm is ${maxDriftPpm} here, ${this.#drift.maxDriftPpm} in the group, which counts`);
   }
 
   #startRoot(roundTripMs: number): void {
@@ -426,6 +467,7 @@ export class GroupNode implements Group {
   /** The configuration is known: makes what the roles begin with. */
   #assemble(formation: FormationState) {
     const { membership } = this.#options;
+    if (membership.role === 'candidate') return { lease: this.#sessionInput() };
     const configuration = formation.isFormed ? formation.kept : formation.foreign;
     if (membership.role !== 'member' || !configuration || !this.#opened || !this.#fold || !this.#outbox) {
       throw new InternalError('a member without journal or configuration');
@@ -468,18 +510,60 @@ export class GroupNode implements Group {
     return this.#member.inputs();
   }
 
+  /** T1 and T2 as for members. */
+  #sessionInput(): SessionInput {
+    if (!this.#drift) throw new InternalError('a candidate that knows no member');
+    const { clock, random } = this.#ports;
+    return {
+      self: this.node,
+      incarnation: this.incarnation,
+      leaseMs: this.#options.leaseMs,
+      drift: this.#drift,
+      clock,
+      random,
+      holderClock: this.#holderClock,
+      view: this.#reader,
+    };
+  }
+
+  #beginOutside(session: Roles['lease']): void {
+    this.#outsider = new Outsider({
+      clock: this.#ports.clock,
+      holderClock: this.#holderClock,
+      incarnation: this.incarnation,
+      view: this.#reader,
+      session,
+      leaseMs: () => session.getSnapshot().context.leaseMs,
+      append: (commands, member) => this.#send(member ?? 'append', { type: 'append', commands }),
+      // The heir of the group's own election is a member.
+      standBy: () => {},
+      candidate: (given) => this.#makeCandidate(given),
+      onAcquired: (licence) => this.#acquired(licence),
+      onRenewed: () => this.#renewed(),
+      onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
+      onWord: (word) => this.#say(word),
+      onStopped: () => this.#stopped.resolve(),
+      onFailure: (error) => this.#fail(internal(error)),
+    });
+    for (const member of this.#membersHeard) this.#outsider.heardMember(member);
+  }
+
+  get #participant(): Participant | null {
+    return this.#member?.participant ?? this.#outsider?.participant ?? null;
+  }
+
   #entered(state: string): void {
     const next: NodeState =
       state === 'claiming'
         ? 'joining'
         : state === 'watching'
           ? 'observer'
-          : (state as 'forming' | 'voter' | 'follower' | 'left' | 'failed');
+          : (state as 'forming' | 'voter' | 'follower' | 'candidate' | 'left' | 'failed');
     if (next === 'forming') this.#sayWhomItWaitsFor();
     if (next === this.#state) return;
     this.#state = next;
     if (next === 'forming') this.#identity.settle();
-    if (next === 'voter' || next === 'follower') {
+    if (next === 'voter' || next === 'follower' || next === 'candidate') {
       this.#identity.settle();
       // The subscriber runs within the root's own step: the roles start when it is over.
       queueMicrotask(() => this.#guard(() => this.#begin()));
@@ -494,11 +578,12 @@ export class GroupNode implements Group {
   }
 
   #begin(): void {
-    if (!this.#root || !this.#member || this.#isClosing) return;
+    if (!this.#root || this.#isClosing) return;
     const children = this.#root.getSnapshot().children as unknown as Roles;
     for (const child of Object.values(children))
       child.subscribe({ error: (error: unknown) => this.#fail(internal(error)) });
-    this.#member.begin(children);
+    if (this.#member) this.#member.begin(children);
+    else this.#beginOutside(children.lease);
     if (this.#state === 'follower')
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     this.#watchHealth();
@@ -529,15 +614,25 @@ export class GroupNode implements Group {
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
     } else if (turn.type === 'wish' || turn.type === 'offer' || turn.type === 'consent') {
       for (const message of turn.messages) this.#hearWord(message as Received<Wish | Offer | Consent>);
-    } else if (turn.type === 'news') {
+    } else if (turn.type === 'news' || turn.type === 'outcomes') {
+      for (const message of turn.messages) this.#noteMember(message);
       this.#onlooker?.hear(turn.messages);
+      this.#outsider?.answered(turn.messages);
     } else if (turn.type === 'present') {
       if (!this.#member) return;
       const changes = [{ ...this.present(), isWhole: true as const }];
-      for (const { from } of turn.messages) this.#send(from, { type: 'news', changes });
+      const { maxDriftPpm = 0, guardDivisor = 1 } = this.#configuration ?? {};
+      for (const { from } of turn.messages)
+        this.#send(from, { type: 'news', changes, drift: { maxDriftPpm, guardDivisor } });
     } else {
       this.#member?.deliver(turn);
     }
+  }
+
+  /** Only members tell news. */
+  #noteMember(message: Received<Message>): void {
+    this.#membersHeard.add(message.from);
+    if (message.type === 'news' && message.drift) this.#drift ??= message.drift;
   }
 
   #recordChanged(change: RecordChange): void {
@@ -558,7 +653,7 @@ export class GroupNode implements Group {
   /** One command renewed all; who does not listen is spared the list. */
   #renewed(): void {
     if (!this.#listenedTo.has('renewed')) return;
-    for (const { election, term, version, deadlineAtMs } of this.#member?.participant?.licences() ?? [])
+    for (const { election, term, version, deadlineAtMs } of this.#participant?.licences() ?? [])
       this.#tell('renewed', { election, term, version, deadlineAtMs });
   }
 
@@ -582,9 +677,13 @@ export class GroupNode implements Group {
       name,
       leaseMs: this.#options.leaseMs,
       clock,
-      candidate: this.#fold ? this.#candidate(name) : null,
+      candidate: this.#mayBeMasterOf(name) ? this.#candidate(name) : null,
       refusal: () =>
-        new ConfigError([`${this.node} is an observer: it may not be master of "${name}" in group "${this.name}"`]),
+        new ConfigError([
+          this.#options.membership.role === 'candidate'
+            ? `${this.node} is no member: only members may be master of "${name}", the group's own election`
+            : `${this.node} is an observer: it may not be master of "${name}" in group "${this.name}"`,
+        ]),
       record: () => {
         const record = this.#reader.record(name);
         return { record, session: record.master === null ? null : (this.#reader.session(record.master) ?? null) };
@@ -596,6 +695,12 @@ export class GroupNode implements Group {
     if (this.#failure) election.close(this.#failure);
     this.#elections.set(name, election);
     return election;
+  }
+
+  /** The group's own election is for its members: its master must lead the log (B1). */
+  #mayBeMasterOf(name: string): boolean {
+    const { role } = this.#options.membership;
+    return role === 'member' || (role === 'candidate' && name !== GROUP_ELECTION);
   }
 
   /** T8, priority: to the node that holds, or that would. */
@@ -610,7 +715,7 @@ export class GroupNode implements Group {
 
   #hearWord(message: Received<Wish | Offer | Consent>): void {
     const { type, election, term, from } = message;
-    const participant = this.#member?.participant;
+    const participant = this.#participant;
     if (type === 'offer') participant?.tell(election, { type: 'offered', from, term });
     else if (type === 'consent') this.#offers.answered(message);
     else {
@@ -624,7 +729,7 @@ export class GroupNode implements Group {
   }
 
   #candidate(election: string): Candidate {
-    const participant = () => this.#member?.participant;
+    const participant = () => this.#participant;
     return {
       isMaster: () => participant()?.isMaster(election) ?? false,
       term: () => participant()?.licence(election)?.term ?? null,
@@ -673,7 +778,7 @@ export class GroupNode implements Group {
       } catch (error) {
         this.#report(error);
       }
-      if (value !== told) this.#member?.participant?.tellAll({ type: 'eligible', value });
+      if (value !== told) this.#participant?.tellAll({ type: 'eligible', value });
       told = value;
       if (!this.#isClosing) this.#health = this.#ports.clock.setTimeout(() => void ask(), this.#options.leaseMs / 8);
     };
@@ -688,7 +793,8 @@ export class GroupNode implements Group {
     if (!isConnected) return;
     this.#identity.claim();
     this.#member?.reconnected();
-    if (this.#state === 'observer') void this.#askPresent().catch((error) => this.#report(error));
+    this.#outsider?.reconnected();
+    if (this.#onlooker) void this.#askPresent().catch((error) => this.#report(error));
   }
 
   #send(to: NodeId | typeof EVERYBODY | 'append', message: Message): void {
@@ -701,7 +807,7 @@ export class GroupNode implements Group {
       ? { config, incarnation, store: this.#opened.store, message }
       : { config, incarnation, message };
     const payload = this.#codec.encodeEnvelope(envelope);
-    const isRequest = message.type === 'append';
+    const isRequest = message.type === 'append' && to === 'append';
     bus.publish({ role: RECIPIENT[message.type], to }, payload, isRequest ? { expectResponder: true } : {});
   }
 
@@ -797,7 +903,7 @@ export class GroupNode implements Group {
     if (this.#failure) return;
     this.#failure = error;
     // First it is master no more, and says so (T7).
-    this.#guard(() => this.#member?.abandon());
+    this.#guard(() => this.#participant?.send({ type: 'stop', mode: 'abandon' }));
     for (const election of this.#elections.values()) election.close(error);
     this.#ready.reject(error);
     this.#stopped.resolve();
@@ -808,7 +914,7 @@ export class GroupNode implements Group {
 
   /** T7: stop acting, wait for the work, then tell the others; at most a lease, the session ends by itself then. */
   async #resignAll(): Promise<void> {
-    const participant = this.#member?.participant;
+    const participant = this.#participant;
     if (!participant || this.#failure) return;
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
@@ -832,6 +938,7 @@ export class GroupNode implements Group {
     this.#offers.close();
     if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
     this.#member?.close();
+    this.#outsider?.close();
     this.#outbox?.close();
     this.#mailbox.close();
     for (const subscription of this.#subscriptions.splice(0)) subscription.close();

@@ -2,16 +2,16 @@ import type { Formation, JournalRecord, NodeId, Received } from '@synod/protocol
 import { type AnyActorLogic, assign, emit, enqueueActions, setup } from 'xstate';
 import { type FormationRules, type FormationState, formationRules } from './formation.rules.ts';
 
-/** What the four roles begin with; made when the configuration is known. */
+/** What the four roles begin with; made when the configuration is known. A candidate has but a lease. */
 export interface RoleInputs {
-  readonly acceptor: unknown;
-  readonly learner: unknown;
-  readonly proposer: unknown;
+  readonly acceptor?: unknown;
+  readonly learner?: unknown;
+  readonly proposer?: unknown;
   readonly lease: unknown;
 }
 
 export interface GroupInput {
-  readonly role: 'member' | 'observer';
+  readonly role: 'member' | 'candidate' | 'observer';
   /** Why this member may not vote although its store is in the configuration (P5); `null` if it may. */
   readonly damage: string | null;
   readonly formation: FormationState;
@@ -67,6 +67,7 @@ export const groupMachine = (roles: RoleMachines, rules: FormationRules = format
     delays: { claim: ({ context }) => context.claimMs, announce: ({ context }) => context.announceMs },
     guards: {
       isObserver: ({ context }) => context.role === 'observer',
+      isCandidate: ({ context }) => context.role === 'candidate',
       isVoter: ({ context }) => context.formation.isFormed && context.damage === null,
       isFollower: ({ context }) =>
         context.formation.foreign !== null || (context.formation.isFormed && context.damage !== null),
@@ -115,6 +116,7 @@ export const groupMachine = (roles: RoleMachines, rules: FormationRules = format
         entry: ['begin', 'announce'],
         always: [
           { guard: 'isObserver', target: 'watching' },
+          { guard: 'isCandidate', target: 'candidate' },
           { guard: 'isVoter', target: 'voter' },
           { guard: 'isFollower', target: 'follower' },
         ],
@@ -143,6 +145,13 @@ export const groupMachine = (roles: RoleMachines, rules: FormationRules = format
         entry: 'prepareRoles',
         invoke: [
           { id: 'learner', src: 'learner', input: ({ context }: { context: GroupContext }) => context.roles?.learner },
+        ],
+      },
+      /** No member: others vote and append for it; the lease is here. */
+      candidate: {
+        entry: 'prepareRoles',
+        invoke: [
+          { id: 'lease', src: 'lease', input: ({ context }: { context: GroupContext }) => context.roles?.lease },
         ],
       },
       /** No member: it hears of masters. */

@@ -44,7 +44,7 @@ export interface RecordChange {
 }
 
 /** What a node does in its group. `joining` and `forming` wait; `follower` is a member whose store may not vote. */
-export type NodeState = 'joining' | 'forming' | 'voter' | 'follower' | 'observer' | 'left' | 'failed';
+export type NodeState = 'joining' | 'forming' | 'voter' | 'follower' | 'candidate' | 'observer' | 'left' | 'failed';
 
 export interface GroupStatus {
   readonly group: string;

@@ -16,6 +16,7 @@ import {
   type Ballot,
   type Codec,
   type Command,
+  type CommandId,
   type Configuration,
   compareBallots,
   decodeBatch,
@@ -29,6 +30,7 @@ import {
   type Message,
   NO_BALLOT,
   type NodeId,
+  type Outcomes,
   quorumSystemOf,
   type Received,
   type Standby,
@@ -76,6 +78,9 @@ export interface MemberOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** Commands of nodes outside the log whose askers are remembered, at most. */
+const ASKERS_REMEMBERED = 65_536;
+
 /** What a learned value takes in memory besides itself, bytes, about. */
 const ENTRY_BYTES = 256;
 
@@ -98,6 +103,9 @@ export class Member {
   #isDelivering = false;
   /** Not told yet to anybody: what a turn brought is told at its end, as one. */
   #applied: { readonly applied: Applied; readonly isFresh: boolean }[] = [];
+  /** Nodes outside the log that asked for a command. */
+  readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
+  readonly #answers = new Map<NodeId, { outcomes: Outcomes['outcomes']; changes: MasterNews[] }>();
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
   #isApplying = false;
@@ -220,8 +228,9 @@ export class Member {
       },
     });
     fold.onApplied((applied) => {
-      if (this.#isReplaying) options.onApplied(applied, false);
-      else this.#applied.push({ applied, isFresh: this.#isFresh });
+      if (this.#isReplaying) return options.onApplied(applied, false);
+      this.#answerAsker(applied);
+      this.#applied.push({ applied, isFresh: this.#isFresh });
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
     // A journal holds an hour of renewals. The lease is told what they came to, not each.
@@ -547,13 +556,24 @@ export class Member {
 
   /** Whoever leads appends for others; a command's candidate must be its sender (I4). */
   #append(roles: Roles, { commands, from }: Received<Append>): void {
-    if (!this.#isLeading) return;
+    // Asked by name: the leader is unknown to the asker, or silent to it. B1a does the rest.
+    if (!this.#isLeading) {
+      for (const command of decodeBatch(commands)) {
+        if (command?.machine !== this.#options.fold.name || !isCandidate(command, from)) continue;
+        this.#noteAsker(command, from);
+        this.log.propose(command);
+      }
+      return;
+    }
     const urgent: Command[] = [];
     const others: Command[] = [];
     for (const command of decodeBatch(commands)) {
       if (command === null) continue;
       if (command.machine !== this.#options.fold.name) others.push(command);
-      else if (isCandidate(command, from)) urgent.push(command);
+      else if (isCandidate(command, from)) {
+        urgent.push(command);
+        if (!this.#isVoterNode(from)) this.#noteAsker(command, from);
+      }
     }
     if (urgent.length > 0) roles.proposer.send({ type: 'submit', commands: urgent, isUrgent: true });
     if (others.length > 0) roles.proposer.send({ type: 'submit', commands: others, isUrgent: false });
@@ -564,6 +584,45 @@ export class Member {
     const [command = null] = decodeBatch(commands);
     const isTheirs = command === null || (command.machine === this.#options.fold.name && isCandidate(command, from));
     if (isTheirs) this.#tellLease({ type: 'standby', election, from, command });
+  }
+
+  #isVoterNode(node: NodeId): boolean {
+    return this.#options.configuration.voters.some((voter) => voter.node === node);
+  }
+
+  /** Whoever asked from outside the log is told what came of it; of many that never come to anything the oldest are forgotten. */
+  #noteAsker({ id, body }: Command, from: NodeId): void {
+    this.#askers.delete(id);
+    this.#askers.set(id, { from, body });
+    if (this.#askers.size <= ASKERS_REMEMBERED) return;
+    const [oldest] = this.#askers.keys();
+    this.#askers.delete(oldest as CommandId);
+  }
+
+  #answerAsker({ id, position, applied, reason, news }: Applied): void {
+    const asker = this.#askers.get(id);
+    if (!asker) return;
+    this.#askers.delete(id);
+    const answer = this.#answers.get(asker.from) ?? { outcomes: [], changes: [] };
+    this.#answers.set(asker.from, answer);
+    answer.outcomes.push({ id, applied, ...(reason === undefined ? {} : { reason }) });
+    // News of what applied goes to all who listen, and may be lost; what was refused tells nobody else anything.
+    if (news) answer.changes.push(news);
+    if (reason !== undefined) answer.changes.push(this.#presentOf(asker.body, position));
+  }
+
+  /** Session and record that a command names, as they are: why it was refused. */
+  #presentOf(body: Uint8Array, position: number): MasterNews {
+    const { view } = this.#options.fold;
+    const asked = decodeMasterCommand(body);
+    const about = asked?.type === 'open' ? asked.take : asked;
+    const election = about && 'election' in about ? about.election : null;
+    const record = election === null ? null : view.record(election);
+    const named = asked && 'session' in asked ? asked.session : null;
+    const ids = [record?.master ?? null, named].filter((id) => id !== null);
+    const sessions = [...new Set(ids)].map((id) => view.session(id)).filter((session) => session !== undefined);
+    const ended = named !== null && !view.session(named) ? [named] : [];
+    return { position, sessions, ended, records: record && record.version > 0 ? [record] : [] };
   }
 
   /** One publish reaches all acceptors; this node's own is delivered here. */
@@ -637,6 +696,8 @@ export class Member {
   }
 
   #tellNews(changes: MasterNews[]): void {
+    for (const [to, answer] of this.#answers) this.#options.send(to, { type: 'outcomes', ...answer });
+    this.#answers.clear();
     if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
   }
 

@@ -26,7 +26,7 @@ export class Onlooker {
   /** News of the fold; lower versions are dropped. */
   hear(messages: readonly Received<Message>[]): void {
     for (const message of messages) {
-      if (message.type !== 'news') continue;
+      if (message.type !== 'news' && message.type !== 'outcomes') continue;
       for (const news of message.changes) {
         const changes = this.heard.hear(news);
         if (!changes) continue;

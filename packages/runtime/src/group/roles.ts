@@ -34,6 +34,7 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   learned: 'learner',
   snapshot: 'learner',
   news: 'learner',
+  outcomes: 'learner',
   present: 'learner',
   append: 'log',
   claim: 'identity',
