@@ -5,7 +5,7 @@ import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
 import { Bench, contentOf } from './bench.test.helper.ts';
 import { leaseRules } from './lease.rules.ts';
-import { deadlineOf } from './licence.ts';
+import { deadlineOf, mayCount } from './licence.ts';
 import { Sights } from './sights.ts';
 
 /** What 1000 ms give their holder: 1 % for a slow clock and 10 ms of guard taken off (T1). */
@@ -295,6 +295,40 @@ describe('standing by (T11)', () => {
     const opened = bench.choose(offer?.command as Command);
     expect(bench.isMaster()).toBe(false);
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: opened });
+  });
+
+  it('T3: more standbys than are remembered: what an older one opens is held by nobody, and ended', () => {
+    const { bench, session } = heir();
+    const [oldest] = bench.all('standBy');
+    for (let i = 0; i < 8; i++) bench.otherRenews(session);
+    expect(bench.all('standBy')).toHaveLength(9);
+    bench.other(resignOf(session));
+    const opened = bench.choose(oldest?.command as Command);
+    expect(bench.record.master).toBe(opened);
+    expect(bench.isMaster()).toBe(false);
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: opened });
+  });
+
+  it('what has opened is remembered until it has ended, however often masters change meanwhile', () => {
+    const bench = new Bench({ isHeirOf: () => true });
+    const own = bench.becomeMaster();
+    bench.send({ type: 'resign', isSettled: true });
+    bench.choose(bench.last('resign'));
+    bench.clock.advance(250);
+    for (let i = 0; i < 9; i++) bench.other(resignOf(bench.otherMaster()));
+    expect(bench.proposals('end')).toEqual([]);
+    bench.otherRenews(bench.otherMaster());
+    expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: own });
+  });
+
+  it('T9: who stands by no more wakes for nothing once nothing can come of it', () => {
+    const { bench } = heir();
+    expect(mayCount(bench.context)).toBe(true);
+    bench.send({ type: 'unwant' });
+    bench.clock.advance(999);
+    expect(mayCount(bench.context)).toBe(true);
+    bench.clock.advance(2);
+    expect(mayCount(bench.context)).toBe(false);
   });
 
   /** `b` stands by for what `a` holds; `fits` says how its taking differs from the one that fits. */

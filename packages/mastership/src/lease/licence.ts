@@ -23,3 +23,7 @@ export const deadlineOf = (context: SessionContext): number | null =>
 
 /** T2: true when the first sight of this command is known already. */
 export const hasSeen = ({ sights }: SessionContext, id: CommandId): boolean => sights.has(id);
+
+/** T9: true while the instant of a command of ours may count: as long as that the clock of a holder is to be ticked. */
+export const mayCount = ({ holding, opens, input }: SessionContext): boolean =>
+  holding !== null || opens.some(({ request }) => input.clock.now() < request.stamp.atMs + request.leaseMs);

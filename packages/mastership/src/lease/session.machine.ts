@@ -136,9 +136,9 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
         return s.opens.length === 0 ? {} : rules.noteOpened(s, event.news);
       }),
       endStrays: enqueueActions(({ context: s, enqueue, event }) => {
-        if (s.opens.length === 0) return;
+        if (event.type !== 'applied' || s.opens.length === 0) return;
         const endings = new Map(s.endings);
-        for (const session of rules.strays(s, event.type === 'applied' && event.news.records.length > 0)) {
+        for (const session of [...rules.strays(s, event.news.records.length > 0), ...rules.forgotten(s, event.news)]) {
           const id = nextId(s);
           endings.set(session, id);
           enqueue.emit(proposal(id, { type: 'end', session }));

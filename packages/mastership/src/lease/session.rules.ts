@@ -2,7 +2,7 @@ import { between, type CommandId, commandId, holdMs, type MasterNews, type Sessi
 import type { Take } from '../commands.ts';
 import type { Holding, Opening, Request, SessionContext, Standby } from './lease.context.ts';
 
-/** How many openings are remembered. An older one that opens after all is nobody's: the leader expires it. */
+/** How many openings are remembered that have not opened. An older one that opens after all is not held by, but ended. */
 const OPENINGS_REMEMBERED = 8;
 
 /** The part of the rules that concerns a session: T1 to T4, T6, T9, T10 and T12. */
@@ -64,8 +64,7 @@ export const sessionRules = {
   /** OpenSession, and BeMaster in the same command where something is asked for. */
   startOpening(s: SessionContext, take: Take | null, silent: SessionContext['input']['self'] | null): SessionContext {
     const request = s.rules.request(s, null);
-    const opens = [...s.opens, { request, session: null }].slice(-OPENINGS_REMEMBERED);
-    return { ...s, opening: { request, take, silent }, opens };
+    return { ...s, opening: { request, take, silent }, opens: withOpening(s.opens, request) };
   },
 
   /** T11: once for each command that sets the holder's session, so that what he has of us is no older than his last renewal. */
@@ -81,9 +80,8 @@ export const sessionRules = {
    */
   standBy(s: SessionContext, standby: Standby): SessionContext {
     const request = s.rules.request(s, null);
-    const opens = [...s.opens, { request, session: null }].slice(-OPENINGS_REMEMBERED);
     const toldAt = s.input.view.session(standby.holder)?.setBy ?? null;
-    return { ...s, opens, standby: { ...standby, toldAt } };
+    return { ...s, opens: withOpening(s.opens, request), standby: { ...standby, toldAt } };
   },
 
   /** An answer that comes later than this leaves too little of the lease: a new command is asked for, with a new instant. */
@@ -181,6 +179,13 @@ export const sessionRules = {
         : [session],
     ),
 
+  /** T3: sessions of this incarnation that no remembered command opened. Nobody holds by them, and nobody else ends them soon. */
+  forgotten: ({ opens, holding, endings, input }: SessionContext, { sessions }: MasterNews): readonly number[] =>
+    sessions
+      .filter(({ id, incarnation }) => incarnation === input.incarnation && id !== holding?.session && !endings.has(id))
+      .filter(({ id, openedBy }) => input.view.session(id) && !opens.some(({ request }) => request.id === openedBy))
+      .map(({ id }) => id),
+
   /** Who stops stays until its sessions are ended, no longer than a lease. */
   leavesAtMs: ({ endings, closeAtMs, quietAtMs }: SessionContext): number =>
     endings.size > 0 ? closeAtMs : Math.min(quietAtMs, closeAtMs),
@@ -202,6 +207,13 @@ export const sessionRules = {
     return { silent, sweepAtMs: Math.max(nextMs, nowMs + s.leaseMs / 20) };
   },
 };
+
+/** The oldest that have not opened are forgotten; what has opened is remembered until it has ended. */
+function withOpening(opens: readonly Opening[], request: Request): readonly Opening[] {
+  const all = [...opens, { request, session: null }];
+  let surplus = all.filter(({ session }) => session === null).length - OPENINGS_REMEMBERED;
+  return all.filter(({ session }) => session !== null || surplus-- <= 0);
+}
 
 /** A session of ours, and the command that opened it. */
 export interface Opened {

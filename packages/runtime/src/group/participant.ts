@@ -7,6 +7,7 @@ import {
   type HolderClock,
   type LeaseEvent,
   type Licence,
+  mayCount,
   type SessionRef,
 } from '@synod/mastership';
 import type { Clock, ConsensusLog } from '@synod/protocol';
@@ -128,9 +129,9 @@ export class Participant {
     const { clock, holderClock } = this.#options;
     const tick = () => {
       holderClock.tick();
-      const { holding, opens, leaseMs } = this.#candidacies.lease();
-      const hasAsked = holding !== null || opens.length > 0;
-      this.#tick = hasAsked ? clock.setTimeout(tick, Math.min(holderClock.tickMs, leaseMs / 20)) : null;
+      const lease = this.#candidacies.lease();
+      const delayMs = Math.min(holderClock.tickMs, lease.leaseMs / 20);
+      this.#tick = mayCount(lease) ? clock.setTimeout(tick, delayMs) : null;
     };
     tick();
   }
