@@ -39,6 +39,8 @@ export class Chronicle {
 
   #changed(next: MasterRecord, { sessions }: MasterNews, isFresh: boolean): void {
     const before = this.#told.get(next.election);
+    // A snapshot that came in the same turn has told of a later one: nobody is taken back (fault 54).
+    if (before && next.version < before.record.version) return;
     const known = sessions.find(({ id }) => id === next.master) ?? this.#options.reader.session(next.master ?? 0);
     const session = known ?? null;
     this.#told.set(next.election, { record: next, session });
