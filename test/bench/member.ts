@@ -56,8 +56,7 @@ hears.addEventListener('status', () => {
 const resting = new AbortController();
 const campaigns = campaignUntil(group, resting.signal);
 hears.addEventListener('rest', () => {
-  resting.abort();
-  void campaigns.then(() => say({ type: 'resting' }));
+  void rest().then(() => say({ type: 'resting' }));
 });
 // A node that had to leave its group is no measurement: the bench sees the process end.
 void group.closed.then((error) => {
@@ -68,6 +67,14 @@ await closing;
 await group.close();
 await connection.close();
 process.exit(0);
+
+/** All that the others said before is heard first, and all that is said here is on its way afterwards: in good order. */
+async function rest(): Promise<void> {
+  await connection.flush();
+  resting.abort();
+  await campaigns;
+  await connection.flush();
+}
 
 /** `join` subscribes, then flushes: when the first flush is done, the server knows all that this process listens to. */
 function tellFirstFlush(connection: NatsConnection): void {

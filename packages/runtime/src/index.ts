@@ -35,3 +35,4 @@ export {
   nameProblems,
   settingProblems,
 } from './options.ts';
+export { rehearse } from './rehearsal.ts';

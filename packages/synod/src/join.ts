@@ -22,6 +22,7 @@ import {
   type NodeOptions,
   type NodePorts,
   nameProblems,
+  rehearse,
   settingProblems,
 } from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
@@ -44,6 +45,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const problems = optionProblems(options);
   const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
+  if (!isBus(nats) && options.membership.role !== 'observer') await rehearsed();
   const { group: name, node: _node, membership, events = true, onOverrun, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
@@ -81,6 +83,14 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     if (connection) await bus.close();
     throw error;
   }
+}
+
+let rehearsal: Promise<void> | null = null;
+
+/** Once in a process, before anybody waits for it. */
+function rehearsed(): Promise<void> {
+  rehearsal ??= rehearse(systemRandom, () => new Promise((resolve) => setImmediate(resolve))).catch(() => {});
+  return rehearsal;
 }
 
 /**
