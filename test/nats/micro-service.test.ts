@@ -115,6 +115,27 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
     await stock.close();
   });
 
+  it('a candidate too, which answers no whois', async () => {
+    await member('orders', 'n1');
+    const connection = await connect(server.url);
+    after.add(() => connection.close());
+    const candidate = await join(connection, {
+      group: 'orders',
+      node: 'web-7',
+      membership: { role: 'candidate' },
+      leaseMs: 1000,
+    });
+    after.add(() => candidate.close());
+    const mastership = await candidate.election('shard-7').campaign({ timeoutMs: 10_000 });
+    const [[, open] = []] = official;
+    const client = await (open as () => Promise<ServiceClient>)();
+    const seen = await all(client.info('synod', candidate.status().incarnation));
+    expect(seen).toMatchObject([
+      { name: 'synod', metadata: { group: 'orders', node: 'web-7', role: 'candidate' }, endpoints: [] },
+    ]);
+    await mastership.resign();
+  });
+
   it('I4: answers nobody at a subject of Synod or of the server', async () => {
     const group = await member('orders', 'n1');
     const stranger = await connectTo(server.url);

@@ -12,15 +12,15 @@ export interface MicroServiceOptions {
   readonly version: string;
   /** What is shown of this moment: group, node, role, master, term. */
   readonly metadata: () => Readonly<Record<string, string>>;
-  /** Of the requests that {@link respondWhois} answers here. */
-  readonly whois: RequestStatistics;
+  /** Of the requests that {@link respondWhois} answers here; `null` where it does not. */
+  readonly whois: RequestStatistics | null;
   /** NATS does not let this be heard; everything else goes on. */
   readonly onError: (error: Error) => void;
 }
 
 /**
- * Makes a node visible to the micro-service protocol of NATS (ADR-32): `nats micro ls` shows the members of every group,
- * `nats micro info synod` who is master. Its one endpoint is whois.
+ * Makes a node visible to the micro-service protocol of NATS (ADR-32): `nats micro ls` shows the members and candidates of every group,
+ * `nats micro info synod` who is master. The one endpoint, at members, is whois.
  */
 export function respondService(connection: NatsConnectionLike, options: MicroServiceOptions): Subscription {
   const { id } = options;
@@ -57,18 +57,18 @@ function answerTo(verb: ServiceVerb, options: MicroServiceOptions, startedAt: st
   const { id, version, group, metadata, whois } = options;
   const type = `io.nats.micro.v1.${verb.toLowerCase()}_response`;
   const identity = { type, name: SERVICE, id, version, metadata: metadata() };
-  const endpoint = { name: 'whois', subject: patternOf(group, { role: 'whois', to: 'all' }) };
+  const endpoint = { name: 'whois', subject: patternOf(group, { role: 'whois', to: 'all' }), queue_group: '' };
   switch (verb) {
     case 'PING':
       return identity;
     case 'INFO':
-      return { ...identity, description: DESCRIPTION, endpoints: [{ ...endpoint, queue_group: '' }] };
+      return { ...identity, description: DESCRIPTION, endpoints: whois ? [endpoint] : [] };
     case 'STATS':
-      return { ...identity, started: startedAt, endpoints: [{ ...endpoint, queue_group: '', ...whois.toJSON() }] };
+      return { ...identity, started: startedAt, endpoints: whois ? [{ ...endpoint, ...whois.toJSON() }] : [] };
   }
 }
 
-const DESCRIPTION = 'Member of a group of which exactly one is master';
+const DESCRIPTION = 'One of a group of which exactly one is master';
 
 const refused = (subject: string, cause: Error): PermissionError =>
   new PermissionError(`NATS does not let this node be seen by "nats micro": it may not subscribe to "${subject}"`, {

@@ -59,16 +59,17 @@ function judge({ rule, subjects, isWanted }: Probe, isRefused: (subject: string)
 /** What no node is called, and nobody subscribes to by name. */
 const NOBODY = `nobody-${crypto.randomUUID().slice(0, 8)}`;
 
-const MEMBER: readonly Role[] = ['acceptor', 'proposer', 'learner', 'log', 'identity', 'formation', 'whois'];
+const CANDIDATE: readonly Role[] = ['proposer', 'learner', 'log', 'identity', 'whois', 'candidate'];
+const MEMBER: readonly Role[] = [...CANDIDATE, 'acceptor', 'formation'];
 const SAYS: Readonly<Record<PermissionsOptions['kind'], readonly Role[]>> = {
   member: [...MEMBER, 'event'],
-  candidate: ['learner', 'log', 'identity', 'whois'],
+  candidate: CANDIDATE,
   observer: ['learner', 'identity', 'whois'],
   operator: ['whois', 'admin'],
 };
 const HEARS: Readonly<Record<PermissionsOptions['kind'], readonly Role[]>> = {
   member: [...MEMBER, 'event', 'admin'],
-  candidate: ['learner', 'log', 'identity', 'whois', 'event'],
+  candidate: ['learner', 'identity', 'candidate', 'event'],
   observer: ['learner', 'identity', 'event'],
   operator: ['event'],
 };

@@ -68,10 +68,11 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
       livedThrough: () => livedThrough(connection, options),
       onJoining: (joining) => {
         selfFence?.guard(joining);
-        if (membership.role !== 'member') return;
-        const whois = new RequestStatistics();
-        answerWhois(joining, bus, whois);
+        if (membership.role === 'observer') return;
+        const whois = membership.role === 'member' ? new RequestStatistics() : null;
         if (connection) beVisible(joining, connection, whois, options);
+        if (whois === null) return;
+        answerWhois(joining, bus, whois);
         if (events) publishEvents(joining, bus, options.leaseMs ?? DEFAULT_LEASE_MS);
       },
     });
@@ -173,8 +174,13 @@ function answerWhois(group: Group, bus: Bus, statistics: RequestStatistics): voi
   void group.closed.then(() => subscription.close());
 }
 
-/** `nats micro ls` shows each member, and whom it knows as master. */
-function beVisible(group: Group, connection: NatsConnectionLike, whois: RequestStatistics, options: JoinOptions): void {
+/** `nats micro ls` shows each member and candidate, and whom it knows as master. */
+function beVisible(
+  group: Group,
+  connection: NatsConnectionLike,
+  whois: RequestStatistics | null,
+  options: JoinOptions,
+): void {
   let hasWarned = false;
   const subscription = respondService(connection, {
     group: group.name,
