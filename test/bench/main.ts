@@ -1,5 +1,7 @@
 import { Command } from 'commander';
+import { campaign } from './campaign.ts';
 import { coldstart } from './coldstart.ts';
+import { elections } from './elections.ts';
 import { failover } from './failover.ts';
 import { handover } from './handover.ts';
 import type { Bench } from './harness/bench.ts';
@@ -14,7 +16,7 @@ interface CommonOptions {
   readonly folder?: string;
 }
 
-const benches: readonly Bench[] = [failover, handover, coldstart, ismaster, idle];
+const benches: readonly Bench[] = [failover, handover, campaign, elections, coldstart, ismaster, idle];
 
 const program = new Command('bench')
   .description('Measures Synod on this machine: real processes, a real NATS server, real journals.')

@@ -12,15 +12,20 @@ const { url, group: name, node, voters, journal, leaseMs } = options;
 
 const say = (message: MemberSays): void => void process.send?.(message);
 const log = (_fields: object, message: string): void => console.error(message);
-const logger: LoggerLike = { debug: () => {}, info: log, warn: log, error: log };
+// A line for each of thousands of changes would be what is measured.
+const logger: LoggerLike = { debug: () => {}, info: options.isQuiet ? () => {} : log, warn: log, error: log };
 
 // Ctrl-C reaches every process of a terminal: the bench decides when this one ends. Without the bench it has no use.
 process.on('SIGINT', () => {});
 process.on('disconnect', () => process.exit(1));
 
 const hears = new EventTarget();
-process.on('message', ({ type }: MemberHears) => hears.dispatchEvent(new Event(type)));
-const told = (type: MemberHears['type']): Promise<unknown> => once(hears, type);
+process.on('message', (message: MemberHears) =>
+  hears.dispatchEvent(new CustomEvent(message.type, { detail: message })),
+);
+type Told<Type> = Extract<MemberHears, { readonly type: Type }>;
+const told = <Type extends MemberHears['type']>(type: Type): Promise<Told<Type>> =>
+  once(hears, type).then(([event]) => (event as CustomEvent<Told<Type>>).detail);
 
 const connection = await connect({
   servers: url,
@@ -43,11 +48,14 @@ const group = await join(connection, {
   logger,
   ...(sights ? { inspect: sights.inspect } : {}),
 });
-recordHistory(group, (line) => {
-  const sinceSightMs = (line.event === 'acquired' && sights?.sinceSightMs(msOfNs(line.at_ns))) || null;
-  // What the bench hears is none of what is measured.
-  setImmediate(() => say({ type: 'history', line, sinceSightMs }));
-});
+if (!options.isQuiet) {
+  recordHistory(group, (line) => {
+    const sinceSightMs = (line.event === 'acquired' && sights?.sinceSightMs(msOfNs(line.at_ns))) || null;
+    // What the bench hears is none of what is measured.
+    setImmediate(() => say({ type: 'history', line, sinceSightMs }));
+  });
+}
+hears.addEventListener('hold', (event) => holdElections((event as CustomEvent<Told<'hold'>>).detail));
 say({ type: 'joined' });
 hears.addEventListener('status', () => {
   const { state, learnedThrough, elections } = group.status();
@@ -93,19 +101,46 @@ async function campaignUntil(group: Group, signal: AbortSignal): Promise<void> {
     if (mastership === null) return; // Told to rest, or the group was closed.
     const lost = once(mastership.signal, 'abort');
     const rest = once(signal, 'abort');
-    const isToldToResign = await Promise.race([
-      told('resign').then(() => true),
-      rest.then(() => true),
-      lost.then(() => false),
-    ]);
-    if (!isToldToResign) continue;
+    const end = await Promise.race([told('resign'), rest.then(() => 'rest' as const), lost.then(() => null)]);
+    if (end === null) continue;
     const atMs = machineNowMs();
-    const resigned = mastership.resign();
+    const resigned = mastership.resign(end !== 'rest' && end.to !== undefined ? { to: end.to } : {});
     say({ type: 'resigning', atMs });
     await resigned;
     // A hand-over is one to somebody else.
     for await (const { current } of election.changes({ signal })) {
       if (current !== null && current.term > mastership.term) break;
     }
+  }
+}
+
+/** Each is asked for until it is held, and again when it was lost. What is told is told once a turn. */
+function holdElections({ from, count }: Told<'hold'>): void {
+  let held = 0;
+  let lost = 0;
+  let isSaying = false;
+  const changed = () => {
+    if (isSaying) return;
+    isSaying = true;
+    setImmediate(() => {
+      isSaying = false;
+      say({ type: 'holds', held, lost });
+    });
+  };
+  for (let i = from; i < from + count; i++) {
+    const election = group.election(`e-${i}`);
+    const hold = async () => {
+      for (;;) {
+        const mastership = await election.campaign();
+        held++;
+        changed();
+        await once(mastership.signal, 'abort');
+        held--;
+        lost++;
+        changed();
+      }
+    };
+    // The group was closed.
+    hold().catch(() => {});
   }
 }

@@ -24,6 +24,8 @@ export interface MemberGroupOptions {
   readonly tellsSights?: boolean;
   /** Members run from what {@link build} made, as users run them, instead of from the sources. */
   readonly isBuilt?: boolean;
+  /** Members tell no history, and campaign for nothing but what they are told to. */
+  readonly isQuiet?: boolean;
 }
 
 /** Three members, three processes, one NATS server: their histories go to the lab as they are written. */
@@ -56,7 +58,7 @@ export class MemberGroup {
     const group = await MemberGroup.create(lab, server, options);
     const members = VOTERS.map((node) => group.spawn(node));
     await Promise.all(members.map((member) => member.said('joined')));
-    await group.masterAfter(0);
+    if (!options.isQuiet) await group.masterAfter(0);
     return group;
   }
 
@@ -87,7 +89,7 @@ export class MemberGroup {
 
   /** Starts a member's process, its journal as its last one left it. */
   spawn(node: string, { waits = false } = {}): MemberProcess {
-    const { leaseMs, tellsSights = false, isBuilt = false } = this.#options;
+    const { leaseMs, tellsSights = false, isBuilt = false, isQuiet = false } = this.#options;
     const member = new MemberProcess(this.#lab, {
       url: this.#url,
       group: this.name,
@@ -97,6 +99,7 @@ export class MemberGroup {
       leaseMs,
       waits,
       tellsSights,
+      isQuiet,
       isBuilt,
       onHistory: (line, sinceSightMs) => this.#record(line, sinceSightMs),
     });

@@ -12,6 +12,8 @@ export interface MemberOptions {
   readonly waits: boolean;
   /** Tells, with each acquisition, how long ago the last renewal of the master before was seen. Costs an inspector. */
   readonly tellsSights: boolean;
+  /** Tells no history: with thousands of elections each renewal would be thousands of lines. */
+  readonly isQuiet: boolean;
 }
 
 /** What a member process says. Instants are of {@link machineNowMs}. */
@@ -24,6 +26,8 @@ export type MemberSays =
   | { readonly type: 'history'; readonly line: HistoryLine; readonly sinceSightMs: number | null }
   /** About to resign, as told. */
   | { readonly type: 'resigning'; readonly atMs: number }
+  /** How many of the elections it was told to hold it does, and how many masterships it has lost. */
+  | { readonly type: 'holds'; readonly held: number; readonly lost: number }
   /** Asks for mastership no more; what it held is given back. */
   | { readonly type: 'resting' }
   | {
@@ -36,7 +40,10 @@ export type MemberSays =
 
 export type MemberHears =
   | { readonly type: 'join' }
-  | { readonly type: 'resign' }
+  /** With `to` it is handed over to that node. */
+  | { readonly type: 'resign'; readonly to?: string }
+  /** Asks for the elections `e-<from>` to `e-<from + count - 1>`, and holds them. */
+  | { readonly type: 'hold'; readonly from: number; readonly count: number }
   | { readonly type: 'rest' }
   | { readonly type: 'status' }
   /** Resign, leave, end. */

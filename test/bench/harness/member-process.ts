@@ -71,6 +71,11 @@ export class MemberProcess {
     return expected;
   }
 
+  /** The same, however long it takes. */
+  hears<Type extends MemberSays['type']>(type: Type): Promise<Extract<MemberSays, { readonly type: Type }>> {
+    return once(this.#said, type).then(([event]) => (event as CustomEvent).detail);
+  }
+
   tell(message: MemberHears): void {
     this.#child.send(message);
   }

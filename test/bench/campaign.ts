@@ -1,0 +1,64 @@
+import { connect } from '@nats-io/transport-node';
+import { Option } from 'commander';
+import { type Group, join } from 'synod';
+import { type Bench, whole } from './harness/bench.ts';
+import type { Lab } from './harness/lab.ts';
+import { machineNowMs } from './harness/machine-clock.ts';
+import { MemberGroup } from './harness/member-group.ts';
+import { median, summarize } from './harness/statistics.ts';
+
+interface Options {
+  readonly lease: number;
+  readonly runs: number;
+}
+
+const BAR_MS = 2;
+
+export const campaign: Bench<Options> = {
+  name: 'campaign',
+  summary: 'a candidate that is no voter asks for a mastership that is free, until it is elected',
+  options: [
+    new Option('--lease <ms>', 'length of the lease').argParser(whole).default(1000),
+    new Option('--runs <count>', 'how often').argParser(whole).default(50),
+  ],
+  async run(lab, { lease, runs }) {
+    const server = await lab.natsServer();
+    const members = await MemberGroup.start(lab, server, { leaseMs: lease });
+    // Two that take turns: who has just resigned rests.
+    const candidates = [
+      await candidate(lab, server.url, members.name, 'c1', lease),
+      await candidate(lab, server.url, members.name, 'c2', lease),
+    ];
+    const measured: number[] = [];
+    const warmUp = 4;
+    for (let run = 1 - warmUp; run <= runs; run++) {
+      const election = (candidates[Math.abs(run) % 2] as Group).election('job');
+      const fromMs = machineNowMs();
+      const mastership = await lab.expect('a mastership', election.campaign());
+      const tookMs = machineNowMs() - fromMs;
+      if (run > 0) {
+        measured.push(tookMs);
+        lab.say(`campaign, ${run} of ${runs}: ${tookMs.toFixed(2)} ms; median ${median(measured).toFixed(2)} ms`);
+      }
+      await mastership.resign();
+      await lab.sleepUntil(machineNowMs() + (0.25 + 0.1 * Math.random()) * lease);
+    }
+    await members.close();
+    lab.report({
+      figure: 'campaign',
+      unit: 'ms',
+      runs: measured,
+      parameters: { lease },
+      bar: `p50 ≤ ${BAR_MS} ms`,
+      ok: summarize(measured).p50 <= BAR_MS,
+    });
+  },
+};
+
+async function candidate(lab: Lab, url: string, name: string, node: string, leaseMs: number): Promise<Group> {
+  const connection = await connect({ servers: url, maxReconnectAttempts: -1 });
+  lab.onClose(() => connection.close());
+  const group = await join(connection, { group: name, node, membership: { role: 'candidate' }, leaseMs });
+  lab.onClose(() => group.close());
+  return group;
+}

@@ -1,0 +1,139 @@
+import { Option } from 'commander';
+import { type Bench, whole } from './harness/bench.ts';
+import { build } from './harness/build.ts';
+import type { Lab } from './harness/lab.ts';
+import { machineNowMs } from './harness/machine-clock.ts';
+import { MemberGroup, VOTERS } from './harness/member-group.ts';
+import type { MemberProcess } from './harness/member-process.ts';
+import { cpuMs, residentBytes } from './harness/process-usage.ts';
+
+interface Options {
+  readonly count: number;
+  readonly renew: number;
+  readonly seconds: number;
+  readonly holders: number;
+  readonly failover?: true;
+}
+
+/** Of 1000 elections, over all processes. */
+const BAR_CPU = 5;
+const BAR_LEASES = 1.3;
+
+export const elections: Bench<Options> = {
+  name: 'elections',
+  summary: 'what many masterships cost that three members hold, and how long until those of a dead one are held again',
+  options: [
+    new Option('--count <count>', 'elections').argParser(whole).default(1000),
+    new Option('--renew <ms>', 'length of the lease').argParser(whole).default(1000),
+    new Option('--seconds <count>', 'how long they are held').argParser(whole).default(120),
+    new Option('--holders <count>', 'members that share them').argParser(whole).default(3),
+    new Option('--failover', 'one member holds them all, and is killed'),
+  ],
+  async run(lab, options) {
+    await build(lab);
+    const server = await lab.natsServer();
+    const group = await MemberGroup.start(lab, server, { leaseMs: options.renew, isBuilt: true, isQuiet: true });
+    if (options.failover) await failover(lab, group, options);
+    else await hold(lab, group, options);
+  },
+};
+
+/** How many each holds now, and how many it has lost. */
+class Holdings {
+  readonly #held = new Map<string, { readonly held: number; readonly lost: number }>();
+
+  constructor(lab: Lab, members: readonly MemberProcess[]) {
+    for (const member of members) {
+      const listen = async () => {
+        for (;;) this.#held.set(member.node, await member.hears('holds'));
+      };
+      listen().catch(() => {});
+    }
+    this.#lab = lab;
+  }
+
+  readonly #lab: Lab;
+
+  sum(what: 'held' | 'lost', except?: string): number {
+    return [...this.#held].reduce((sum, [node, holds]) => sum + (node === except ? 0 : holds[what]), 0);
+  }
+
+  async reach(count: number, withinMs: number, except?: string): Promise<void> {
+    const untilMs = machineNowMs() + withinMs;
+    while (this.sum('held', except) < count) {
+      if (machineNowMs() > untilMs)
+        throw new Error(`${this.sum('held', except)} of ${count} are held after ${withinMs} ms`);
+      await this.#lab.sleepUntil(machineNowMs() + 1);
+    }
+  }
+}
+
+async function hold(lab: Lab, group: MemberGroup, { count, renew, seconds, holders }: Options): Promise<void> {
+  const holdings = new Holdings(lab, group.members);
+  const fromMs = machineNowMs();
+  const share = Math.ceil(count / Math.min(holders, VOTERS.length));
+  for (const [i, member] of group.members.slice(0, holders).entries())
+    member.tell({ type: 'hold', from: i * share, count: Math.min(share, count - i * share) });
+  await holdings.reach(count, 60_000 + count * 5);
+  const takenMs = machineNowMs() - fromMs;
+  lab.say(`elections: ${count} are held after ${Math.round(takenMs)} ms`);
+  // Garbage of the beginning is no steady state.
+  await lab.sleepUntil(machineNowMs() + Math.max(3000, 2 * renew));
+  const lostBefore = holdings.sum('lost');
+  const pids = group.members.map(({ pid }) => pid);
+  const before = { atMs: machineNowMs(), cpu: await Promise.all(pids.map(cpuMs)) };
+  const largest = pids.map(() => 0);
+  for (let second = 1; second <= seconds; second++) {
+    await lab.sleepUntil(before.atMs + second * 1000);
+    const resident = await Promise.all(pids.map(residentBytes));
+    for (const [index, bytes] of resident.entries()) largest[index] = Math.max(largest[index] ?? 0, bytes);
+    if (second % 10 === 0) lab.say(`elections, ${second} of ${seconds} s: ${holdings.sum('held')} held`);
+  }
+  const elapsedMs = machineNowMs() - before.atMs;
+  const after = await Promise.all(pids.map(cpuMs));
+  const cpu = after.map((ms, index) => (100 * (ms - (before.cpu[index] ?? 0))) / elapsedMs);
+  const total = cpu.reduce((sum, part) => sum + part, 0);
+  const lost = holdings.sum('lost') - lostBefore;
+  const parameters = {
+    lease: renew,
+    count,
+    holders,
+    seconds,
+    members: pids.length,
+    mode: 'built',
+    takenMs: Math.round(takenMs),
+    lost,
+  };
+  const isHeld = lost === 0 && holdings.sum('held') === count;
+  lab.report({
+    figure: 'cpu',
+    unit: '% of a core',
+    runs: cpu,
+    value: total,
+    parameters: { ...parameters, perElection: total / count },
+    bar: count <= 1000 ? `all together ≤ ${BAR_CPU} %, none lost` : 'none lost',
+    ok: isHeld && (count > 1000 || total <= BAR_CPU),
+  });
+  lab.report({ figure: 'rss', unit: 'MB', runs: largest.map((bytes) => bytes / 1e6), parameters });
+}
+
+async function failover(lab: Lab, group: MemberGroup, { count, renew }: Options): Promise<void> {
+  const holdings = new Holdings(lab, group.members);
+  const [first, ...others] = group.members as [MemberProcess, ...MemberProcess[]];
+  first.tell({ type: 'hold', from: 0, count });
+  await holdings.reach(count, 60_000 + count * 5);
+  for (const member of others) member.tell({ type: 'hold', from: 0, count });
+  await lab.sleepUntil(machineNowMs() + (2 + Math.random()) * renew);
+  const fromMs = machineNowMs();
+  await first.kill();
+  await holdings.reach(count, 20 * renew, first.node);
+  const tookMs = machineNowMs() - fromMs;
+  lab.report({
+    figure: 'failover',
+    unit: 'ms',
+    runs: [tookMs],
+    parameters: { lease: renew, count, leases: tookMs / renew },
+    bar: `all held again within ${BAR_LEASES} × lease`,
+    ok: tookMs <= BAR_LEASES * renew,
+  });
+}
