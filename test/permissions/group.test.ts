@@ -25,13 +25,13 @@ describe.each(clients)('a group whose every node is a user of its own, over %s',
   const after = cleanups();
   afterEach(after.run);
 
-  async function connected(user: string) {
-    const connection = await connect(server.url, { user, pass: 'x' });
+  async function connected(user: string, at = server) {
+    const connection = await connect(at.url, { user, pass: 'x' });
     after.add(() => connection.close());
     return connection;
   }
 
-  async function started(): Promise<{ groups: readonly Group[]; warnings: string[] }> {
+  async function started(at = server): Promise<{ groups: readonly Group[]; warnings: string[] }> {
     const warnings: string[] = [];
     const silent = () => {};
     const hear = (_fields: object, message: string) => void warnings.push(message);
@@ -40,7 +40,7 @@ describe.each(clients)('a group whose every node is a user of its own, over %s',
       const journal = await mkdtemp(pathOf(tmpdir(), 'synod-guarded-'));
       after.add(() => rm(journal, { recursive: true, force: true }));
       const membership = { role: 'member', voters, journal } as const;
-      return join(await connected(node), { group: 'orders', node, membership, leaseMs: 1000, logger });
+      return join(await connected(node, at), { group: 'orders', node, membership, leaseMs: 1000, logger });
     });
     const groups = await Promise.all(joining);
     after.add(() => Promise.all(groups.map((group) => group.close())));
@@ -124,5 +124,31 @@ describe.each(clients)('a group whose every node is a user of its own, over %s',
     expect(groups.map((group) => ignoring(settled(group.status())))).toEqual(before.map(ignoring));
     expect(groups.flatMap((group) => Object.values(group.status().dropped))).toEqual([]);
     expect([told.length, mastership.version]).toEqual([1, version]);
+  });
+
+  it('T8: hands a mastership over to a candidate that has the rules of one', async () => {
+    // Where no stream remembers the group of the test before (I5).
+    const bare = await startGuarded([...voters.map((node) => userOf(node, 'member')), userOf('web', 'candidate')]);
+    after.add(() => bare.stop());
+    const { groups, warnings } = await started(bare);
+    const [first] = groups as [Group];
+    const membership = { role: 'candidate' } as const;
+    const hear = (_fields: object, message: string) => void warnings.push(message);
+    const logger = { debug: () => {}, info: () => {}, warn: hear, error: hear };
+    const web = await join(await connected('web', bare), {
+      group: 'orders',
+      node: 'web',
+      membership,
+      leaseMs: 1000,
+      logger,
+    });
+    after.add(() => web.close());
+    await first.election('shard-7').campaign({ timeoutMs: 10_000 });
+    const waiting = web.election('shard-7').campaign({ timeoutMs: 10_000 });
+    const transferred = async () => first.election('shard-7').transfer('web');
+    // Until the candidate has said that it waits, nobody agrees.
+    await until(() => expect(transferred()).resolves.toMatchObject({ node: 'web' }));
+    expect((await waiting).term).toBe(web.election('shard-7').master?.term);
+    expect(warnings.filter((warning) => warning.includes('NATS does not let'))).toEqual([]);
   });
 });
