@@ -220,6 +220,7 @@ export class Candidacies {
     switch (event.type) {
       case 'opened':
         this.#hasServed = false;
+        this.#tellNamed();
         return this.#tellUsers(event);
       case 'notOpened':
       case 'over':
@@ -322,13 +323,14 @@ export class Candidacies {
     if (wasUser && isIdle) this.#review();
   }
 
-  /** It brought what a candidate stood by for, or had given up for lost, and who has not heard yet. */
-  #isAwaited(session: number): boolean {
-    for (const election of this.lease().input.view.held(session)) {
-      const candidate = this.#all.get(election)?.actor.getSnapshot().context;
-      if (candidate?.rules.hasWon(candidate)) return true;
+  /** It brought what a candidate stood by for or had given up for lost, or what was heard of before the session was. */
+  #tellNamed(): void {
+    const { holding, input } = this.lease();
+    for (const election of [...input.view.held(holding?.session ?? -1)]) {
+      const actor = this.#all.get(election)?.actor;
+      const candidate = actor?.getSnapshot().context;
+      if (candidate?.rules.hasWon(candidate)) actor?.send({ type: 'record' });
     }
-    return false;
   }
 
   /** Nobody needs the session any more, or all work of one that is over has stopped. */
@@ -336,7 +338,7 @@ export class Candidacies {
     if (this.#users.size > 0 || this.#isStopped) return;
     const { session } = this.#options;
     const { holding, opening, isStopping, input } = this.lease();
-    if (isStopping || (holding && this.#isAwaited(holding.session))) return;
+    if (isStopping) return;
     if (this.#isStopping) session.send({ type: 'stop', mode: 'resign' });
     else if (holding?.isOver) session.send({ type: 'settled' });
     else if (holding !== null || opening !== null) {

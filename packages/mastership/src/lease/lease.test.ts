@@ -1,4 +1,4 @@
-import { type Command, commandId, type Session } from '@synod/protocol';
+import { type Command, commandId, type MasterNews, type Session } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand, type Take } from '../commands.ts';
@@ -212,6 +212,24 @@ describe('asking', () => {
     }
     expect(bench.proposals('open').length).toBeLessThan(100);
     expect(bench.record.version).toBe(0);
+  });
+});
+
+describe('outside the log', () => {
+  it('T7: a record that was heard before the session it names is acted upon once that is heard', () => {
+    const heard = new MasterView();
+    const bench = new Bench({ view: heard.view });
+    const hear = (news: MasterNews) => bench.send({ type: 'applied', news: heard.hear(news) ?? news });
+    bench.send({ type: 'want' });
+    bench.clock.advance(100);
+    const { id } = bench.last('open');
+    bench.clock.advance(760); // Given up for lost, and asked anew.
+    const record = { election: 'group', master: 7, term: 9, version: 9, setBy: id, metadata: {}, node: 'a' } as const;
+    hear({ position: 9, sessions: [], ended: [], records: [{ ...record, cause: 'vacant' }] });
+    expect(bench.isMaster()).toBe(false);
+    const session = { id: 7, node: 'a', incarnation: 'a1', leaseMs: 1_000, version: 7, setBy: id, openedBy: id };
+    hear({ position: 9, sessions: [session], ended: [], records: [] });
+    expect(bench.isMaster()).toBe(true);
   });
 });
 
