@@ -19,6 +19,7 @@ export {
   type Group,
   type GroupEvents,
   type GroupStatus,
+  type LiveSettings,
   type NodeState,
   type RecordChange,
 } from './group/group.ts';

@@ -35,7 +35,14 @@ import {
 import { type Actor, createActor } from 'xstate';
 import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election, ElectionOptions } from '../election/types.ts';
-import { type NodeOptions, type NodePorts, nameProblems, type ResolvedOptions, resolveOptions } from '../options.ts';
+import {
+  type NodeOptions,
+  type NodePorts,
+  nameProblems,
+  type ResolvedOptions,
+  resolveOptions,
+  settingProblems,
+} from '../options.ts';
 import { Chronicle } from './chronicle.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
@@ -46,6 +53,7 @@ import {
   type GroupStatus,
   type Listener,
   type ListenerOptions,
+  type LiveSettings,
   type NodeState,
   type RecordChange,
 } from './group.ts';
@@ -110,6 +118,7 @@ export class GroupNode implements Group {
   readonly #elections = new Map<string, GroupElection>();
   readonly #settings = new Map<string, ElectionOptions>();
   readonly #offers: Offers;
+  #live: LiveSettings = {};
   readonly #membersHeard = new Set<NodeId>();
   readonly #dropped: Record<string, number> = {};
   readonly #subscriptions: Subscription[] = [];
@@ -273,6 +282,15 @@ export class GroupNode implements Group {
         tornBytes: contents.tornBytes,
       },
     };
+  }
+
+  configure(settings: LiveSettings): void {
+    const { leaseMs, priority } = settings;
+    const problems = settingProblems(this.node, { ...this.#raw, ...settings });
+    if (problems.length > 0) throw new ConfigError(problems);
+    this.#live = { ...this.#live, ...settings };
+    if (leaseMs !== undefined) this.#participant?.send({ type: 'leaseMs', value: leaseMs });
+    if (priority !== undefined) this.#participant?.tellAll({ type: 'priority', value: priority });
   }
 
   present(): MasterNews {
@@ -587,6 +605,8 @@ export class GroupNode implements Group {
     if (this.#state === 'follower')
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     this.#watchHealth();
+    // Set before there was anybody to tell.
+    if (this.#live.leaseMs !== undefined) this.configure(this.#live);
     for (const election of this.#elections.values()) election.begun();
     this.#ready.resolve();
   }
@@ -746,7 +766,7 @@ export class GroupNode implements Group {
   /** A root of its own: children of one machine make each other dearer, and there may be thousands (limits.md). */
   #makeCandidate(given: Pick<CandidateInput, 'election' | 'lease'>): CandidateRef {
     const { candidate: machine } = machinesOf(this.#raw);
-    const { priority, metadata } = { ...this.#options, ...this.#settings.get(given.election) };
+    const { priority, metadata } = { ...this.#options, ...this.#settings.get(given.election), ...this.#live };
     const actor = createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,

@@ -77,6 +77,12 @@ export interface GroupStatus {
   } | null;
 }
 
+/** What may change while a group runs. */
+export interface LiveSettings {
+  readonly leaseMs?: number;
+  readonly priority?: number;
+}
+
 export interface ListenerOptions {
   readonly once?: boolean;
   readonly signal?: AbortSignal;
@@ -91,6 +97,11 @@ export interface Group extends AsyncDisposable {
   /** The named mastership; the group's own by default. */
   election(name?: string, options?: ElectionOptions): Election;
   status(): GroupStatus;
+  /**
+   * Changes settings while the group runs: the lease from the next renewal on (T12), the priority of all elections at once.
+   * @throws ConfigError with every problem at once; nothing is changed then.
+   */
+  configure(settings: LiveSettings): void;
   /** Resolves when the group was closed; with an error when it had to leave. */
   readonly closed: Promise<Error | undefined>;
   /** Resigns, hands over, leaves. The bus and its connection stay their owner's. */

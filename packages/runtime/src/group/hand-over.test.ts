@@ -164,6 +164,34 @@ describe('priority', () => {
   });
 });
 
+describe('live settings', () => {
+  it('T12: another length of the lease counts from the next renewal on, and loses nothing', async () => {
+    const world = await started();
+    world.campaign('a');
+    await world.untilMaster();
+    const leaseOf = () => world.node('b').election().master?.leaseMs;
+    for (const leaseMs of [300, 2000]) {
+      world.node('a').configure({ leaseMs });
+      await world.until(() => leaseOf() === leaseMs, 2 * world.leaseMs);
+      await world.advance(3 * leaseMs);
+      expect(world.masters()).toEqual(['a']);
+    }
+    expect(world.held).toHaveLength(1);
+    expect(() => world.node('a').configure({ leaseMs: 5 })).toThrow('leaseMs is 5');
+  });
+
+  it('who is given a higher priority gets the mastership', async () => {
+    const world = await started();
+    world.campaign('a');
+    await world.untilMaster();
+    world.campaign('c');
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toEqual(['a']);
+    world.node('c').configure({ priority: 10 });
+    await world.until(() => world.masters().includes('c'), 2 * world.leaseMs);
+  });
+});
+
 describe('fair waiting (T11)', () => {
   it('8 candidates that each hold for 20 ms are served within a factor 3 of each other', {
     timeout: 20_000,
