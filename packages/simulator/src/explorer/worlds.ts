@@ -159,18 +159,18 @@ export const worlds: readonly World[] = [
     after(lease('stand by', [slow({ asks: 2, resigns: 1 }), fast({ asks: 0, standbys: 1 })]), aHolds),
   ),
   full('heir that asks', 'an heir that asks too, by a wait of its own', () =>
-    after(lease('heir that asks', [slow({ resigns: 1, renewals: 1 }), fast({ standbys: 1 })]), aHolds),
+    after(lease('heir that asks', [slow({ resigns: 1 }), fast({ standbys: 1 })]), aHolds),
   ),
   full('heir that restarts', 'an heir that restarts, and asks', () =>
     after(lease('heir that restarts', [slow({ resigns: 1 }), fast({ standbys: 1, restarts: 1 })]), aHolds),
   ),
   full('two heirs', 'two that stand by for one holder, who resigns', () =>
     after(
-      lease('two heirs', [
-        slow({ resigns: 1 }),
-        fast({ asks: 0, standbys: 1 }),
-        fast({ name: 'c', rate: 1, asks: 0, standbys: 1 }),
-      ]),
+      lease(
+        'two heirs',
+        [slow({ resigns: 1 }), fast({ asks: 0, standbys: 1 }), fast({ name: 'c', rate: 1, asks: 0, standbys: 1 })],
+        { log: 3 },
+      ),
       [...aHolds, /^c learns/, /^b stands by/, /^c stands by/],
     ),
   ),
