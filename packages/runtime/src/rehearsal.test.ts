@@ -1,10 +1,17 @@
-import { seededRandom } from '@synod/protocol/testing';
+import { seededRandom, VirtualClock } from '@synod/protocol/testing';
 import { expect, it } from 'vitest';
 import { rehearse } from './rehearsal.ts';
 
-it('comes to its end within some turns, and leaves nothing behind', async () => {
-  let turns = 0;
-  await rehearse(seededRandom(1), async () => void turns++);
-  expect(turns).toBeGreaterThan(10);
-  expect(turns).toBeLessThan(200);
+it('comes to its end long before it is given up, and leaves no timer behind', async () => {
+  const clock = new VirtualClock();
+  const startMs = clock.now();
+  let isOver = false;
+  const rehearsal = rehearse(clock, seededRandom(1)).then(() => {
+    isOver = true;
+  });
+  while (!isOver) await clock.advanceAsync(1);
+  await rehearsal;
+  expect(clock.now() - startMs).toBeGreaterThan(20);
+  expect(clock.now() - startMs).toBeLessThan(200);
+  expect(clock.nextAtMs()).toBeUndefined();
 });

@@ -23,13 +23,18 @@ export class Registry implements MasterReader {
   readonly #sessions = new Map<number, Session>();
   readonly #records = new Map<string, MasterRecord>();
   readonly #held = new Map<number, Set<string>>();
+  /** Each `isMaster()` reads the record of its election. */
+  #lastRead: MasterRecord | null = null;
 
   session(id: number): Session | undefined {
     return this.#sessions.get(id);
   }
 
   record(election: string): MasterRecord {
-    return this.#records.get(election) ?? untouched(election);
+    if (election === this.#lastRead?.election) return this.#lastRead;
+    const record = this.#records.get(election);
+    if (record) this.#lastRead = record;
+    return record ?? untouched(election);
   }
 
   sessions(): IterableIterator<Session> {
@@ -56,6 +61,7 @@ export class Registry implements MasterReader {
     const { election, master } = record;
     const before = this.#records.get(election)?.master ?? null;
     this.#records.set(election, record);
+    this.#lastRead = record;
     if (before === master) return;
     if (before !== null) this.#release(before, election);
     if (master !== null) this.#hang(master, election);
@@ -64,6 +70,7 @@ export class Registry implements MasterReader {
   clear(): void {
     this.#sessions.clear();
     this.#records.clear();
+    this.#lastRead = null;
     this.#held.clear();
   }
 

@@ -4,6 +4,7 @@ import {
   type CandidateRef,
   type candidateMachine,
   HolderClock,
+  isMaster,
   type Licence,
   MasterFold,
   type MasterReader,
@@ -750,8 +751,13 @@ export class GroupNode implements Group {
 
   #candidate(election: string): Candidate {
     const participant = () => this.#participant;
+    let ref: CandidateRef | undefined;
     return {
-      isMaster: () => participant()?.isMaster(election) ?? false,
+      // Asked more often than anything else: nothing is looked up twice.
+      isMaster: () => {
+        ref ??= participant()?.candidate(election);
+        return ref !== undefined && isMaster(ref.getSnapshot().context);
+      },
       term: () => participant()?.licence(election)?.term ?? null,
       remainingMs: () => participant()?.remainingMs(election) ?? 0,
       want: () => participant()?.tell(election, { type: 'want' }),

@@ -72,6 +72,11 @@ export class Participant {
     return this.#candidacies.priority(election);
   }
 
+  /** `undefined` before it is spoken to; then the same one for ever. */
+  candidate(election: string): CandidateRef | undefined {
+    return this.#candidacies.candidate(election);
+  }
+
   isMaster(election: string): boolean {
     return this.#candidacies.isMaster(election);
   }
