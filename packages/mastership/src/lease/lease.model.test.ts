@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type FoldRules, foldRules } from '../fold/fold.rules.ts';
+import { type Action, World } from '../testing/lease-world.ts';
 import { type LeaseRules, leaseRules } from './lease.rules.ts';
-import { type Action, World } from './world.test.helper.ts';
 
 const action = fc.oneof(
   {
@@ -39,12 +39,12 @@ function run({ steps, ...options }: Schedule, rules: LeaseRules = leaseRules, fo
   const seen = { overlaps: [] as string[], instants: 0, withMaster: 0 };
   const pass = (forMs: number) => {
     for (let leftMs = forMs; leftMs > 0; leftMs -= STEP_MS) {
-      world.truth.advance(Math.min(STEP_MS, leftMs));
+      world.clock.advance(Math.min(STEP_MS, leftMs));
       seen.instants += 1;
       for (const election of world.elections) {
         const names = world.masters(election).map(({ name }) => name);
         if (names.length > 0) seen.withMaster += 1 / world.elections.length;
-        if (names.length > 1) seen.overlaps.push(`${world.truth.now()}: ${names} of ${election}`);
+        if (names.length > 1) seen.overlaps.push(`${world.clock.now()}: ${names} of ${election}`);
       }
     }
   };
@@ -80,11 +80,11 @@ describe('candidates over one log', () => {
       fc.property(fc.integer(), fc.constantFrom(2, 3), (seed, nodes) => {
         const world = new World({ seed, nodes, leaseMs: 200, rates: [0.99, 1.01, 1], loss: 0, delayMs: 4 });
         for (let i = 0; i < nodes; i++) world.do(i, { type: 'want' });
-        world.truth.advance(100);
+        world.clock.advance(100);
         const [master] = world.masters();
         expect(master).toBeDefined();
         master?.do({ type: 'pause', forMs: 5_000 });
-        world.truth.advance(2 * 200 + 50);
+        world.clock.advance(2 * 200 + 50);
         expect(world.masters()).toHaveLength(1);
         expect(world.masters()).not.toContain(master);
       }),

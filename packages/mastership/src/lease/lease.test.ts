@@ -3,7 +3,7 @@ import { VirtualClock } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
-import { Bench, contentOf } from './bench.test.helper.ts';
+import { Bench, contentOf } from '../testing/lease-bench.ts';
 import { leaseRules } from './lease.rules.ts';
 import { deadlineOf, mayCount } from './licence.ts';
 import { Sights } from './sights.ts';

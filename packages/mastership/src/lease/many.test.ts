@@ -1,7 +1,7 @@
 import { commandId } from '@synod/protocol';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand } from '../commands.ts';
-import { Bench, contentOf } from './bench.test.helper.ts';
+import { Bench, contentOf } from '../testing/lease-bench.ts';
 
 const HOLD_MS = 980;
 const WAIT_MS = 1_010;

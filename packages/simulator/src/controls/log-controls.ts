@@ -1,5 +1,6 @@
 import { acceptorRules, learnerRules, proposerRules } from '@synod/paxos';
 import type { Ballot, JournalRecord, Message, Value } from '@synod/protocol';
+import { leader, node } from '../explorer/bounds.ts';
 import { after } from '../explorer/explore.ts';
 import type { LogNodeBounds, LogPorts } from '../explorer/log-node.ts';
 import { logPorts, logRules } from '../explorer/log-node.ts';
@@ -8,19 +9,6 @@ import type { Broken } from './broken.ts';
 import type { Control, ExplorerEngine } from './control.ts';
 
 const VOTERS = ['n1', 'n2', 'n3'];
-
-const node = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds => ({
-  node: name,
-  ballots: 0,
-  commands: 0,
-  slots: 1,
-  learns: false,
-  crashes: false,
-  ...more,
-});
-
-const leader = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds =>
-  node(name, { ballots: 1, commands: 1, ...more });
 
 const world = (nodes: readonly LogNodeBounds[], more: Partial<LogBounds> = {}): LogBounds => ({
   name: nodes.map(({ node }) => node).join(' '),

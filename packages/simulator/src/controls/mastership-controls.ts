@@ -1,5 +1,6 @@
 import { type FoldRules, foldRules, type LeaseRules, leaseRules } from '@synod/mastership';
 import type { Session } from '@synod/protocol';
+import { DRIFT, fast, slow } from '../explorer/bounds.ts';
 import { after } from '../explorer/explore.ts';
 import type { CandidateBounds, HeldSession, LeaseBounds, Manners } from '../explorer/lease-node.ts';
 import { manners } from '../explorer/lease-node.ts';
@@ -7,30 +8,11 @@ import { LeaseWorld } from '../explorer/lease-world.ts';
 import type { Broken } from './broken.ts';
 import type { Control, ExplorerEngine } from './control.ts';
 
-/** ρ of 20 % lets a handful of steps of true time show what drift does; the figures are exact all the same. */
-const drift = { maxDriftPpm: 200_000, guardDivisor: 100 };
-
-/** The slowest clock that ρ allows, and the fastest. */
-const slow = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
-  name: 'a',
-  rate: 0.8,
-  asks: 1,
-  renewals: 0,
-  ...more,
-});
-const fast = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
-  name: 'b',
-  rate: 1.2,
-  asks: 1,
-  renewals: 0,
-  ...more,
-});
-
 const world = (candidates: readonly CandidateBounds[], more: Partial<LeaseBounds> = {}): LeaseBounds => ({
   name: candidates.map(({ name }) => name).join(' '),
   candidates,
   elections: ['group'],
-  drift,
+  drift: DRIFT,
   tickMs: 25,
   log: 4,
   ...more,

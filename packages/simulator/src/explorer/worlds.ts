@@ -1,3 +1,4 @@
+import { DRIFT, fast, leader, node, slow } from './bounds.ts';
 import { after, type Model } from './explore.ts';
 import { type FormationBounds, FormationWorld } from './formation-world.ts';
 import type { CandidateBounds, LeaseBounds } from './lease-node.ts';
@@ -17,19 +18,6 @@ export interface World {
   readonly model: () => Model;
 }
 
-const node = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds => ({
-  node: name,
-  ballots: 0,
-  commands: 0,
-  slots: 1,
-  learns: false,
-  crashes: false,
-  ...more,
-});
-
-const leader = (name: string, more: Partial<LogNodeBounds> = {}): LogNodeBounds =>
-  node(name, { ballots: 1, commands: 1, ...more });
-
 const log = (name: string, nodes: readonly LogNodeBounds[], more: Partial<LogBounds> = {}) =>
   new LogWorld({
     name,
@@ -48,27 +36,11 @@ const lease = (name: string, candidates: readonly CandidateBounds[], more: Parti
     name,
     candidates,
     elections: ['group'],
-    drift: { maxDriftPpm: 200_000, guardDivisor: 100 },
+    drift: DRIFT,
     tickMs: 25,
     log: 4,
     ...more,
   });
-
-const slow = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
-  name: 'a',
-  rate: 0.8,
-  asks: 1,
-  renewals: 0,
-  ...more,
-});
-
-const fast = (more: Partial<CandidateBounds> = {}): CandidateBounds => ({
-  name: 'b',
-  rate: 1.2,
-  asks: 1,
-  renewals: 0,
-  ...more,
-});
 
 const formation = (name: string, more: Partial<FormationBounds> = {}) =>
   new FormationWorld({ name, voters: ['n1', 'n2', 'n3'], wipes: 0, askings: 1, ...more });

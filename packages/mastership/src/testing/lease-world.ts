@@ -4,12 +4,12 @@ import { type Actor, createActor } from 'xstate';
 import { type FoldRules, foldRules } from '../fold/fold.rules.ts';
 import { MasterFold } from '../fold/master-fold.ts';
 import { HolderClock } from '../holder-clock.ts';
-import { DRIFT } from './bench.test.helper.ts';
-import { Candidacies, type CandidacyEvent } from './candidacies.ts';
-import { candidateMachine } from './candidate.machine.ts';
-import { type LeaseRules, leaseRules } from './lease.rules.ts';
-import type { CandidateEvent, LeaseEvent } from './lease.types.ts';
-import { sessionMachine } from './session.machine.ts';
+import { Candidacies, type CandidacyEvent } from '../lease/candidacies.ts';
+import { candidateMachine } from '../lease/candidate.machine.ts';
+import { type LeaseRules, leaseRules } from '../lease/lease.rules.ts';
+import type { CandidateEvent, LeaseEvent } from '../lease/lease.types.ts';
+import { sessionMachine } from '../lease/session.machine.ts';
+import { DRIFT } from './lease-bench.ts';
 
 export interface WorldOptions {
   readonly seed: number;
@@ -42,7 +42,8 @@ export type Action =
 
 /** Candidates with clocks of their own over one log, under true time that none of them can read. */
 export class World {
-  readonly truth = new VirtualClock({ nowMs: 0 });
+  /** True time. */
+  readonly clock = new VirtualClock({ nowMs: 0 });
   readonly random: Random;
   readonly options: WorldOptions;
   readonly log: Command[] = [];
@@ -86,7 +87,7 @@ export class World {
   }
 
   later(work: () => void): void {
-    this.truth.setTimeout(work, this.options.delayMs * this.random.next() ** 2);
+    this.clock.setTimeout(work, this.options.delayMs * this.random.next() ** 2);
   }
 
   isLost(): boolean {
@@ -115,7 +116,7 @@ class Node {
   constructor(world: World, name: string, rate: number) {
     this.world = world;
     this.name = name;
-    this.clock = new NodeClock(world.truth, world.random, rate);
+    this.clock = new NodeClock(world.clock, world.random, rate);
     this.#start();
   }
 
@@ -124,7 +125,7 @@ class Node {
   }
 
   do(action: Action): void {
-    const { truth } = this.world;
+    const { clock } = this.world;
     switch (action.type) {
       case 'want':
       case 'unwant':
@@ -145,10 +146,10 @@ class Node {
       case 'sleep':
         return this.clock.sleep(action.forMs);
       case 'cut':
-        this.#cutUntilMs = truth.now() + action.forMs;
+        this.#cutUntilMs = clock.now() + action.forMs;
         return;
       case 'deaf':
-        this.#deafUntilMs = truth.now() + action.forMs;
+        this.#deafUntilMs = clock.now() + action.forMs;
         return;
       case 'restart':
         return this.#start();
@@ -178,17 +179,17 @@ class Node {
   }
 
   get #isCut(): boolean {
-    return this.world.truth.now() < this.#cutUntilMs;
+    return this.world.clock.now() < this.#cutUntilMs;
   }
 
   #deliver(): void {
-    const { truth, log } = this.world;
+    const { clock, log } = this.world;
     this.#isDelivering = false;
     const hearsAtMs = Math.max(this.#cutUntilMs, this.#deafUntilMs);
-    if (truth.now() < hearsAtMs) {
+    if (clock.now() < hearsAtMs) {
       this.#isDelivering = true;
       const life = this.#life;
-      truth.setTimeout(() => this.clock.run(() => life === this.#life && this.#deliver()), hearsAtMs - truth.now());
+      clock.setTimeout(() => this.clock.run(() => life === this.#life && this.#deliver()), hearsAtMs - clock.now());
       return;
     }
     while (this.#delivered < log.length) {
@@ -280,7 +281,7 @@ class Node {
 
 /** A node's clocks: a rate of its own, timers up to 1 ms early and some late, and pauses. */
 class NodeClock implements Clock {
-  readonly #truth: VirtualClock;
+  readonly #clock: VirtualClock;
   readonly #random: Random;
   readonly #rate: number;
   readonly #offsetMs: number;
@@ -289,16 +290,16 @@ class NodeClock implements Clock {
   #sleepUntilMs = 0;
   #sleptMs = 0;
 
-  constructor(truth: VirtualClock, random: Random, rate: number) {
-    this.#truth = truth;
+  constructor(clock: VirtualClock, random: Random, rate: number) {
+    this.#clock = clock;
     this.#random = random;
     this.#rate = rate;
     this.#offsetMs = 10_000 * random.next();
   }
 
   now(): number {
-    const inSleepMs = Math.min(this.#truth.now(), this.#sleepUntilMs) - this.#sleepFromMs;
-    return this.#offsetMs + this.#rate * (this.#truth.now() - this.#sleptMs - Math.max(0, inSleepMs));
+    const inSleepMs = Math.min(this.#clock.now(), this.#sleepUntilMs) - this.#sleepFromMs;
+    return this.#offsetMs + this.#rate * (this.#clock.now() - this.#sleptMs - Math.max(0, inSleepMs));
   }
 
   wallNow(): number {
@@ -306,14 +307,14 @@ class NodeClock implements Clock {
   }
 
   bootNow(): number {
-    return this.#offsetMs + this.#rate * this.#truth.now();
+    return this.#offsetMs + this.#rate * this.#clock.now();
   }
 
   setTimeout(callback: () => void, delayMs: number): TimerHandle {
     const early = this.#random.next() < 0.2 ? -this.#random.next() : 3 * this.#random.next();
     const timer = { isCleared: false };
     const fire = () => timer.isCleared || callback();
-    this.#truth.setTimeout(() => this.run(fire), Math.max(0, delayMs / this.#rate + early));
+    this.#clock.setTimeout(() => this.run(fire), Math.max(0, delayMs / this.#rate + early));
     return timer;
   }
 
@@ -323,17 +324,17 @@ class NodeClock implements Clock {
 
   /** Now, or when the process goes on. */
   run(work: () => void): void {
-    const waitMs = this.#pausedUntilMs - this.#truth.now();
-    if (waitMs > 0) this.#truth.setTimeout(() => this.run(work), waitMs);
+    const waitMs = this.#pausedUntilMs - this.#clock.now();
+    if (waitMs > 0) this.#clock.setTimeout(() => this.run(work), waitMs);
     else work();
   }
 
   pause(forMs: number): void {
-    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#truth.now() + forMs);
+    this.#pausedUntilMs = Math.max(this.#pausedUntilMs, this.#clock.now() + forMs);
   }
 
   sleep(forMs: number): void {
-    const now = this.#truth.now();
+    const now = this.#clock.now();
     if (now < this.#sleepUntilMs) return;
     this.#sleptMs += this.#sleepUntilMs - this.#sleepFromMs;
     this.#sleepFromMs = now;

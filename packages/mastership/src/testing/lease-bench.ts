@@ -4,13 +4,13 @@ import { createActor } from 'xstate';
 import { decodeMasterCommand, encodeMasterCommand, type MasterCommand } from '../commands.ts';
 import { MasterFold } from '../fold/master-fold.ts';
 import { HolderClock } from '../holder-clock.ts';
-import { Candidacies, type CandidacyEvent } from './candidacies.ts';
-import { candidateMachine } from './candidate.machine.ts';
-import type { CandidateContext, SessionContext } from './lease.context.ts';
-import type { LeaseRules } from './lease.rules.ts';
-import type { CandidateEvent, CandidateInput, LeaseEvent, SessionInput } from './lease.types.ts';
-import { isMaster, licence, remainingMs } from './licence.ts';
-import { sessionMachine } from './session.machine.ts';
+import { Candidacies, type CandidacyEvent } from '../lease/candidacies.ts';
+import { candidateMachine } from '../lease/candidate.machine.ts';
+import type { CandidateContext, SessionContext } from '../lease/lease.context.ts';
+import type { LeaseRules } from '../lease/lease.rules.ts';
+import type { CandidateEvent, CandidateInput, LeaseEvent, SessionInput } from '../lease/lease.types.ts';
+import { isMaster, licence, remainingMs } from '../lease/licence.ts';
+import { sessionMachine } from '../lease/session.machine.ts';
 
 export const DRIFT: Drift = { maxDriftPpm: 10_000, guardDivisor: 100 };
 
