@@ -86,10 +86,10 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   }
 }
 
-let rehearsal: Promise<void> | null = null;
+let rehearsal: Promise<unknown> | null = null;
 
 /** Once in a process, before anybody waits for it. */
-function rehearsed(): Promise<void> {
+function rehearsed(): Promise<unknown> {
   // Without a boot clock, whose step takes long to measure.
   rehearsal ??= rehearse({ ...systemClock, bootNow: () => null }, systemRandom).catch(() => {});
   return rehearsal;
