@@ -238,7 +238,7 @@ export class Candidacies {
   }
 
   #tellUsers(event: CandidateEvent): void {
-    for (const { actor } of [...this.#users]) actor.send(event);
+    for (const { actor } of [...this.#users]) if (!this.#isStopped) actor.send(event);
     this.#review();
   }
 

@@ -730,6 +730,40 @@ it('a node that has left leaves no timer behind', async () => {
   expect(world.clock.nextAtMs()).toBeUndefined();
 });
 
+it('what was applied in the turn in which a node ends is told to nobody: it is over already', async () => {
+  world = new TestWorld();
+  await world.start();
+  const node = world.node('a');
+  const told: string[] = [];
+  node.addEventListener('record', () => told.push('record'));
+  node.addEventListener('elected', () => world.crash('a'));
+  world.campaign('a');
+  await world.until(() => !world.nodes.has('a'), 2 * world.leaseMs);
+  await world.advance(10);
+  expect(told).toEqual([]);
+});
+
+it('a renewal is told once, however much hangs on it, and for each mastership to those who ask for that', async () => {
+  world = new TestWorld();
+  await world.start();
+  const node = world.node('a');
+  const names = Array.from({ length: 50 }, (_, i) => `shard-${i}`);
+  for (const name of names) void node.election(name).campaign();
+  await world.until(() => names.every((name) => node.election(name).isMaster()), world.leaseMs);
+  const extended: number[] = [];
+  const renewed: number[] = [];
+  node.addEventListener('extended', ({ detail }) => extended.push(detail.deadlineAtMs));
+  node.addEventListener('renewed', ({ detail }) => renewed.push(detail.deadlineAtMs));
+  await world.advance(world.leaseMs);
+  expect(extended.length).toBeGreaterThanOrEqual(3);
+  expect(extended.length).toBeLessThanOrEqual(6);
+  expect(renewed).toEqual(extended.flatMap((atMs) => names.map(() => atMs)));
+  const [last = 0] = extended.slice(-1);
+  const now = world.clock.now();
+  expect(last - now).toBeLessThan(0.98 * world.leaseMs);
+  expect(last - now).toBeGreaterThan(0.5 * world.leaseMs);
+});
+
 describe('observer', () => {
   it('that missed an election, without a break of its connection, asks when the unknown master renews', async () => {
     const { master } = await elected();

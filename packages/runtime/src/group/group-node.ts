@@ -673,6 +673,8 @@ export class GroupNode implements Group {
 
   /** One command renewed all; who does not listen is spared the list. */
   #renewed(): void {
+    const untilMs = this.#participant?.deadlineAtMs() ?? null;
+    if (untilMs !== null) this.#tell('extended', { deadlineAtMs: untilMs });
     if (!this.#listenedTo.has('renewed')) return;
     for (const { election, term, version, deadlineAtMs } of this.#participant?.licences() ?? [])
       this.#tell('renewed', { election, term, version, deadlineAtMs });

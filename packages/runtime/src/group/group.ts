@@ -14,13 +14,18 @@ export interface GroupEvents {
     /** Last instant at which it may act, as known at the election; by this process's monotonic clock. */
     readonly deadlineAtMs: number;
   };
-  /** This process's lease was extended; for histories. The notice may come late: the deadline may be past. */
+  /** As `extended`, told for each mastership held; for histories. */
   readonly renewed: {
     readonly election: string;
     readonly term: number;
     readonly version: number;
     readonly deadlineAtMs: number;
   };
+  /**
+   * The lease that everything this process is master of hangs on was extended: told once, however much that is. The notice may
+   * come late: the deadline may be past.
+   */
+  readonly extended: { readonly deadlineAtMs: number };
   /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
   readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };
   /** The master of an election changed, here or elsewhere. */

@@ -684,6 +684,8 @@ export class Member {
     const { onApplied } = this.#options;
     queueMicrotask(() =>
       this.#guard(() => {
+        // Closed meanwhile: who listens has been told that it is over.
+        if (this.#roles === null) return;
         for (const { applied, isFresh } of told) onApplied(applied, isFresh);
       }),
     );

@@ -85,6 +85,13 @@ export class Participant {
     return this.#candidacies.remainingMs(election);
   }
 
+  /** Last instant at which this node may act by anything it holds; `null` while it has no lease. */
+  deadlineAtMs(): number | null {
+    const lease = this.#candidacies.lease();
+    if (lease.holding === null || lease.holding.isOver) return null;
+    return this.#options.clock.now() + lease.rules.remainingMs(lease);
+  }
+
   /** Every mastership in force at this instant. */
   licences(): Iterable<Licence> {
     return this.#candidacies.licences();

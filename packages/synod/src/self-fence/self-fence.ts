@@ -42,7 +42,8 @@ export class SelfFence {
       this.#held.add(detail.election);
       this.#watch(detail.deadlineAtMs);
     });
-    group.addEventListener('renewed', ({ detail }) => this.#watch(detail.deadlineAtMs));
+    // Not `renewed`, which is told for each mastership: there may be thousands.
+    group.addEventListener('extended', ({ detail }) => this.#watch(detail.deadlineAtMs));
     group.addEventListener('lost', ({ detail }) => {
       this.#held.delete(detail.election);
       if (this.#held.size === 0) this.#deadline.set(null);
