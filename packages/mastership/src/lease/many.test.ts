@@ -103,6 +103,24 @@ describe('many elections on one session', () => {
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
   });
 
+  it('who may not ask because the session has lapsed looks again when it is let go', () => {
+    const bench = masterOf(['one']);
+    const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 3_000, take: null });
+    const two = { type: 'beMaster', session, election: 'two', holder: null, metadata: {} } as const;
+    bench.other({ ...two, expectedVersion: 0 });
+    bench.send({ type: 'want' }, 'two');
+    bench.send({ type: 'unwant' }, 'one');
+    bench.send({ type: 'settled' }, 'one');
+    bench.clock.stall(1_000); // No timer has told that the session is over.
+    const { term } = bench.fold.view.record('two');
+    const back = bench.other({ type: 'resign', session, election: 'two', term });
+    bench.other({ ...two, expectedVersion: back });
+    expect(bench.state('two')).toEqual({ waiting: 'vetoed' });
+    bench.choose(bench.last('resign'));
+    expect(bench.session).toBe('closed');
+    expect(bench.state('two')).toEqual({ waiting: { watching: 'content' } });
+  });
+
   it('T7: one that cannot be given back in a lease takes down all: the session is not renewed any more', () => {
     const bench = masterOf(['one', 'two']);
     bench.send({ type: 'resign' }, 'one');

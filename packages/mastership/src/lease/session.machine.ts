@@ -290,7 +290,7 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
                   // nothing would only be in their way. Nobody waits for it; it follows the next change (`endStrays`).
                   release: [
                     { guard: 'isOfNoUse', target: 'ending', actions: 'withdrawRenewals' },
-                    { target: 'closed', actions: ['withdrawRenewals', 'letGo'] },
+                    { target: 'closed', actions: ['withdrawRenewals', 'letGo', 'announceClosed'] },
                   ],
                   giveUp: { target: 'over', actions: { type: 'lose', params: { lostBy: 'resigned' } } },
                   stop: { guard: 'isGraceful', target: 'ending', actions: ['markStopping', 'withdrawRenewals'] },
