@@ -1,6 +1,7 @@
 import { Option } from 'commander';
 import { type Bench, whole } from './harness/bench.ts';
 import { build } from './harness/build.ts';
+import { Holdings } from './harness/holdings.ts';
 import type { Lab } from './harness/lab.ts';
 import { machineNowMs } from './harness/machine-clock.ts';
 import { MemberGroup, VOTERS } from './harness/member-group.ts';
@@ -38,43 +39,13 @@ export const elections: Bench<Options> = {
   },
 };
 
-/** How many each holds now, and how many it has lost. */
-class Holdings {
-  readonly #held = new Map<string, { readonly held: number; readonly lost: number }>();
-
-  constructor(lab: Lab, members: readonly MemberProcess[]) {
-    for (const member of members) {
-      const listen = async () => {
-        for (;;) this.#held.set(member.node, await member.hears('holds'));
-      };
-      listen().catch(() => {});
-    }
-    this.#lab = lab;
-  }
-
-  readonly #lab: Lab;
-
-  sum(what: 'held' | 'lost', except?: string): number {
-    return [...this.#held].reduce((sum, [node, holds]) => sum + (node === except ? 0 : holds[what]), 0);
-  }
-
-  async reach(count: number, withinMs: number, except?: string): Promise<void> {
-    const untilMs = machineNowMs() + withinMs;
-    while (this.sum('held', except) < count) {
-      if (machineNowMs() > untilMs)
-        throw new Error(`${this.sum('held', except)} of ${count} are held after ${withinMs} ms`);
-      await this.#lab.sleepUntil(machineNowMs() + 1);
-    }
-  }
-}
-
 async function hold(lab: Lab, group: MemberGroup, { count, renew, seconds, holders }: Options): Promise<void> {
-  const holdings = new Holdings(lab, group.members);
+  const holdings = new Holdings(group.members);
   const fromMs = machineNowMs();
   const share = Math.ceil(count / Math.min(holders, VOTERS.length));
   for (const [i, member] of group.members.slice(0, holders).entries())
     member.tell({ type: 'hold', from: i * share, count: Math.min(share, count - i * share) });
-  await holdings.reach(count, 60_000 + count * 5);
+  await holdings.reach(count, 30_000 + count * 5, lab.signal);
   const takenMs = machineNowMs() - fromMs;
   lab.say(`elections: ${count} are held after ${Math.round(takenMs)} ms`);
   // Garbage of the beginning is no steady state.
@@ -118,15 +89,15 @@ async function hold(lab: Lab, group: MemberGroup, { count, renew, seconds, holde
 }
 
 async function failover(lab: Lab, group: MemberGroup, { count, renew }: Options): Promise<void> {
-  const holdings = new Holdings(lab, group.members);
+  const holdings = new Holdings(group.members);
   const [first, ...others] = group.members as [MemberProcess, ...MemberProcess[]];
   first.tell({ type: 'hold', from: 0, count });
-  await holdings.reach(count, 60_000 + count * 5);
+  await holdings.reach(count, 30_000 + count * 5, lab.signal);
   for (const member of others) member.tell({ type: 'hold', from: 0, count });
   await lab.sleepUntil(machineNowMs() + (2 + Math.random()) * renew);
   const fromMs = machineNowMs();
   await first.kill();
-  await holdings.reach(count, 20 * renew, first.node);
+  await holdings.reach(count, 20 * renew, lab.signal, first.node);
   const tookMs = machineNowMs() - fromMs;
   lab.report({
     figure: 'failover',

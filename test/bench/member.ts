@@ -94,13 +94,18 @@ function tellFirstFlush(connection: NatsConnection): void {
   };
 }
 
+/** A mastership may be over before its holder has had its turn: its signal says no more then. */
+async function aborted(signal: AbortSignal): Promise<void> {
+  if (!signal.aborted) await once(signal, 'abort');
+}
+
 async function campaignUntil(group: Group, signal: AbortSignal): Promise<void> {
   const election = group.election();
   while (!signal.aborted) {
     const mastership = await election.campaign({ signal }).catch(() => null);
     if (mastership === null) return; // Told to rest, or the group was closed.
-    const lost = once(mastership.signal, 'abort');
-    const rest = once(signal, 'abort');
+    const lost = aborted(mastership.signal);
+    const rest = aborted(signal);
     const end = await Promise.race([told('resign'), rest.then(() => 'rest' as const), lost.then(() => null)]);
     if (end === null) continue;
     const atMs = machineNowMs();
@@ -134,7 +139,7 @@ function holdElections({ from, count }: Told<'hold'>): void {
         const mastership = await election.campaign();
         held++;
         changed();
-        await once(mastership.signal, 'abort');
+        await aborted(mastership.signal);
         held--;
         lost++;
         changed();

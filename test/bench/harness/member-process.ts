@@ -71,9 +71,12 @@ export class MemberProcess {
     return expected;
   }
 
-  /** The same, however long it takes. */
-  hears<Type extends MemberSays['type']>(type: Type): Promise<Extract<MemberSays, { readonly type: Type }>> {
-    return once(this.#said, type).then(([event]) => (event as CustomEvent).detail);
+  /** Each message of this type. Several may come in one turn: who asks for the next one after each misses some. */
+  hear<Type extends MemberSays['type']>(
+    type: Type,
+    listener: (message: Extract<MemberSays, { readonly type: Type }>) => void,
+  ): void {
+    this.#said.addEventListener(type, (event) => listener((event as CustomEvent).detail));
   }
 
   tell(message: MemberHears): void {
