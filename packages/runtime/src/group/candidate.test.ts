@@ -99,6 +99,22 @@ describe('a candidate that is no voter', () => {
     expect(world.node(other).election('jobs').master).toMatchObject({ node: 'web-1', term });
   });
 
+  it('who serves as learner only is asked by name too, and leaves it to those who can lead', async () => {
+    const world = await started(['web-1']);
+    world.crash('c');
+    world.disks.get('c')?.wipe();
+    world.launch('c');
+    await world.until(() => world.status('c').state === 'follower', 5 * world.leaseMs);
+    // Nobody leads, and of those who are asked one after the other the follower is one.
+    for (const node of ['a', 'b']) {
+      world.crash(node);
+      world.launch(node);
+    }
+    for (const name of ['s1', 's2', 's3', 's4']) void world.node('web-1').election(name).campaign();
+    await world.until(() => isMaster(world, 'web-1', 's4'), 3 * world.leaseMs);
+    expect(world.status('c').state).toBe('follower');
+  });
+
   it('survives a break of its connection that is shorter than its lease, and is no master after a longer one', async () => {
     const world = await started(['web-1', 'web-2']);
     const campaign = world.node('web-1').election('jobs').campaign();

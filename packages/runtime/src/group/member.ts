@@ -556,6 +556,8 @@ export class Member {
 
   /** Whoever leads appends for others; a command's candidate must be its sender (I4). */
   #append(roles: Roles, { commands, from }: Received<Append>): void {
+    // A follower never leads, and what it handed on would not come from the candidate: the asker asks the next member.
+    if (!roles.proposer) return;
     // Asked by name: the leader is unknown to the asker, or silent to it. B1a does the rest.
     if (!this.#isLeading) {
       for (const command of decodeBatch(commands)) {
