@@ -10,12 +10,12 @@ import { mastershipControls } from './mastership-controls.ts';
  * no seed meets it in seconds: for those there is the explorer.
  */
 const SEEDS: Readonly<Record<string, number>> = {
-  'replies-counted': 170,
+  'replies-counted': 88,
   'promise-forgotten': 7,
-  'no-version-check': 4,
+  'no-version-check': 2,
   'expiry-by-term': 18,
   'renewal-does-not-move-the-wait': 14,
-  'replay-makes-master': 1,
+  'replay-makes-master': 77,
   'no-margin': 266,
   'session-id-reused': 1,
   'term-does-not-grow': 1,

@@ -67,8 +67,16 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'twin'; readonly node: NodeId; readonly forMs: number }
   /** The node's health vetoes a mastership. */
   | { readonly kind: 'veto'; readonly node: NodeId; readonly forMs: number }
-  /** Whoever is master resigns. */
-  | { readonly kind: 'resign' }
+  /** Whoever is master resigns: of the group, where no election is named. */
+  | { readonly kind: 'resign'; readonly election?: string }
+  /** As `resign`, in favour of a node (T8); if that does not agree, the mastership is free for all. */
+  | { readonly kind: 'hand over'; readonly election: string; readonly to: NodeId }
+  /** As `hand over`; if the other does not agree, the mastership stays. */
+  | { readonly kind: 'transfer'; readonly election: string; readonly to: NodeId }
+  /** The node's priority is another from now on, in all elections. */
+  | { readonly kind: 'priority'; readonly node: NodeId; readonly priority: number }
+  /** Its lease is, from the next renewal on (T12). */
+  | { readonly kind: 'lease'; readonly node: NodeId; readonly leaseMs: number }
   /** The node writes a checkpoint and trims its log (P6). */
   | { readonly kind: 'checkpoint'; readonly node: NodeId }
 );
@@ -104,10 +112,17 @@ export const FAULT_KINDS = [
   'veto',
   'resign',
   'checkpoint',
+  'hand over',
+  'transfer',
+  'priority',
+  'lease',
 ] as const satisfies readonly FaultKind[];
 
 /** Faults after which a store is not to be believed any more (I2, P5): no more of them than a minority. */
 export const RUINOUS: ReadonlySet<FaultKind> = new Set(['bit flip', 'wipe', 'roll back']);
+
+/** No faults at all, but what people order while a group runs. */
+export const ORDERS: ReadonlySet<FaultKind> = new Set(['hand over', 'transfer', 'priority', 'lease']);
 
 /** In words, for transcripts: `crash b, down 400 ms`. */
 export function faultInWords(fault: Fault): string {
@@ -147,7 +162,14 @@ export function faultInWords(fault: Fault): string {
     case 'slow disk':
       return `slow disk ${fault.node} ${ms(fault.flushMs)} a flush, ${ms(fault.forMs)}`;
     case 'resign':
-      return 'resign';
+      return fault.election === undefined ? 'resign' : `resign ${fault.election}`;
+    case 'hand over':
+    case 'transfer':
+      return `${kind} ${fault.election} to ${fault.to}`;
+    case 'priority':
+      return `priority ${fault.node} is ${fault.priority}`;
+    case 'lease':
+      return `lease ${fault.node} is ${ms(fault.leaseMs)}`;
     case 'checkpoint':
       return `checkpoint ${fault.node}`;
     default:

@@ -1,4 +1,5 @@
 import type { NodeId } from '@synod/protocol';
+import { GROUP_ELECTION, type LiveSettings } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
 import type { SimGroup } from '../group/sim-group.ts';
 import type { Chance } from '../world/chance.ts';
@@ -12,8 +13,10 @@ export interface Victim {
   readonly chance: Chance;
   /** The node's process is gone; it starts again after so long. */
   down(node: NodeId, forMs: number): void;
-  /** Gives back what is held, if it is this life that holds. */
-  resign(life: Life): void;
+  /** Gives the election back, if it is this life that holds it; in favour of `to`, if that agrees (T8). */
+  resign(life: Life, election: string, to?: NodeId): void;
+  /** Hands it over, if `to` agrees. */
+  transfer(life: Life, election: string, to: NodeId): void;
   setVeto(node: NodeId, isVetoed: boolean): void;
   /** A store that peers must not believe any more, and do not as long as it was opened less often than this (I2). */
   outcast(storeId: string, believedFrom: number): void;
@@ -149,24 +152,47 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       return rollBack(victim, fault);
     case 'twin': {
       // A group of one that begins anew in an empty folder asks nobody: it is another group.
-      if (!group.life(fault.node)?.isReady || group.names.length === 1) return null;
+      if (!group.life(fault.node)?.isReady || group.voters.length === 1) return null;
       const twin = group.startTwin(fault.node);
       return () => twin.kill();
     }
     case 'veto':
       victim.setVeto(fault.node, true);
       return () => victim.setVeto(fault.node, false);
-    case 'resign': {
-      const master = [...group.lives].find((life) => life.mayHold);
-      if (!master) return null;
-      world.planStep(master.process, world.nowMs, () => victim.resign(master));
-      return nothing;
-    }
+    case 'resign':
+      return asMaster(group, fault.election, (life, election) => victim.resign(life, election));
+    case 'hand over':
+      return asMaster(group, fault.election, (life, election) => victim.resign(life, election, fault.to));
+    case 'transfer':
+      return asMaster(group, fault.election, (life, election) => victim.transfer(life, election, fault.to));
+    case 'priority':
+      return configure(group, fault.node, { priority: fault.priority });
+    case 'lease':
+      return configure(group, fault.node, { leaseMs: fault.leaseMs });
     case 'checkpoint':
       // The journal says that it has grown: the node does the rest by itself (P6).
       group.machine(fault.node).disk.bytesSinceCheckpoint += 4 * 1024 * 1024;
       return nothing;
   }
+}
+
+/** Whoever minds a mastership is told, in a step of its own. */
+function asMaster(
+  { lives, world }: SimGroup,
+  election: string = GROUP_ELECTION,
+  order: (life: Life, election: string) => void,
+): Heal | null {
+  const master = [...lives].find((life) => life.mayHold && life.minds(election));
+  if (!master) return null;
+  world.planStep(master.process, world.nowMs, () => order(master, election));
+  return nothing;
+}
+
+function configure(group: SimGroup, node: NodeId, settings: LiveSettings): Heal | null {
+  const life = group.life(node);
+  if (!life?.group || life.ending) return null;
+  group.world.planStep(life.process, group.world.nowMs, () => life.group?.configure(settings));
+  return nothing;
 }
 
 /**
@@ -242,7 +268,7 @@ function rollBack(
 ): Heal | null {
   const { disk } = group.machine(node);
   const { storeId } = disk;
-  const seen = group.names.filter((name) => name !== node).map((name) => seenOf(group, name, storeId));
+  const seen = group.voters.filter((name) => name !== node).map((name) => seenOf(group, name, storeId));
   const image = imagesOf(node).find(
     (found) => found.storeId === storeId && seen.every((incarnations) => incarnations > found.incarnations + 1),
   );

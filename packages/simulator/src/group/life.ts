@@ -2,9 +2,11 @@ import { type FoldRules, MasterFold } from '@synod/mastership';
 import { InternalError } from '@synod/protocol';
 import {
   type FormationRules,
+  GROUP_ELECTION,
   type Group,
   joinOver,
   type LoggerLike,
+  type Membership,
   type NodeOptions,
   type RoleMachines,
 } from '@synod/runtime';
@@ -33,6 +35,8 @@ export interface LifeOptions {
   /** Counts the processes of a world. */
   readonly id: number;
   readonly seed: number;
+  /** A candidate is no voter: its group's log is elsewhere. */
+  readonly role: 'member' | 'candidate';
   readonly voters: readonly string[];
   readonly leaseMs: number;
   readonly maxDriftPpm: number;
@@ -53,7 +57,9 @@ export type Ending = 'killed' | 'left' | 'refused' | 'journal' | 'broken';
 export class Life {
   readonly process: Process;
   readonly machine: Machine;
+  readonly role: LifeOptions['role'];
   readonly leaseMs: number;
+  /** Of a member: a candidate applies nothing. */
   readonly fold: MasterFold;
   readonly bus: ProcessBus;
   readonly actors: Actors = { candidates: new Map() };
@@ -68,8 +74,9 @@ export class Life {
   readonly #options: LifeOptions;
 
   constructor(options: LifeOptions) {
-    const { world, network, machine, id, leaseMs, rules, watcher } = options;
+    const { world, network, machine, id, role, leaseMs, rules, watcher } = options;
     this.#options = options;
+    this.role = role;
     this.machine = machine;
     this.leaseMs = leaseMs;
     this.beganMs = world.nowMs;
@@ -119,9 +126,14 @@ export class Life {
     return holding != null && !holding.isOver;
   }
 
+  /** It has a mastership of this election, given up or not; else {@link isMaster} is false whatever clocks say. */
+  minds(election: string): boolean {
+    return this.actors.candidates.get(election)?.getSnapshot().context?.mastership != null;
+  }
+
   /** What it answers, or would answer if it could be asked at this instant (T5). */
-  isMaster(): boolean {
-    return this.process.observe(() => this.#group?.election().isMaster() ?? false);
+  isMaster(election: string = GROUP_ELECTION): boolean {
+    return this.process.observe(() => this.#group?.election(election).isMaster() ?? false);
   }
 
   /** Begins, in a step of the process. `onReady` is what the service does with the group once it has joined. */
@@ -139,13 +151,7 @@ export class Life {
 
   #join(onReady: (group: Group) => void): void {
     const { process, bus, machine } = this;
-    const { seed, id, voters, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } =
-      this.#options;
-    const journal = machine.disk.journal(process, (record) => {
-      if (!watcher.noted) return;
-      const known = this.#ending ? null : codec.recordIn(record);
-      if (known) watcher.noted(this, known);
-    });
+    const { seed, id, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } = this.#options;
     // Only the first readings are to take time: they measure the step of the boot clock (T9).
     process.clock.bootReadMs = (machine.bootStepMs ?? 0) / 4;
     const joined = joinOver(
@@ -157,7 +163,7 @@ export class Life {
         codec,
       },
       {
-        membership: { role: 'member', voters, journal },
+        membership: this.#membership(),
         leaseMs,
         maxDriftPpm,
         priority,
@@ -169,18 +175,18 @@ export class Life {
           this.#group = group;
           this.#incarnation = group.status().incarnation;
           process.clock.bootReadMs = 0;
-          this.storeId = machine.disk.storeId;
+          if (this.role === 'member') this.storeId = machine.disk.storeId;
           group.addEventListener(
             'elected',
-            ({ detail }) => void (this.#ending ?? watcher.elected?.(this, detail.term)),
+            ({ detail }) => void (this.#ending ?? watcher.elected?.(this, detail.term, detail.election)),
           );
           group.addEventListener(
             'renewed',
-            ({ detail }) => void (this.#ending ?? watcher.renewed?.(this, detail.term)),
+            ({ detail }) => void (this.#ending ?? watcher.renewed?.(this, detail.term, detail.election)),
           );
           group.addEventListener(
             'lost',
-            ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy)),
+            ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy, detail.election)),
           );
           void group.closed.then((error) => this.#left(error ?? null));
         },
@@ -195,6 +201,17 @@ export class Life {
       },
       (error: unknown) => this.#left(error instanceof Error ? error : new Error(String(error))),
     );
+  }
+
+  #membership(): Membership {
+    const { role, voters, codec, watcher } = this.#options;
+    if (role === 'candidate') return { role };
+    const journal = this.machine.disk.journal(this.process, (record) => {
+      if (!watcher.noted) return;
+      const known = this.#ending ? null : codec.recordIn(record);
+      if (known) watcher.noted(this, known);
+    });
+    return { role, voters, journal };
   }
 
   #left(error: Error | null): void {

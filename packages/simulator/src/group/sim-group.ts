@@ -27,7 +27,10 @@ export interface NodeSettings {
 
 export interface GroupSettings {
   readonly seed: number;
+  /** The members. */
   readonly nodes: readonly NodeSettings[];
+  /** Nodes outside the log that may be master of every election but the group's own. */
+  readonly candidates?: readonly NodeSettings[];
   readonly maxDriftPpm: number;
   readonly link: LinkManners;
   readonly disk: DiskManners;
@@ -63,6 +66,7 @@ export interface SimGroupOptions {
 
 /** Everything about one node that outlives its processes. */
 interface Place {
+  readonly role: Life['role'];
   readonly machine: Machine;
   readonly settings: NodeSettings;
   life: Life | null;
@@ -73,7 +77,9 @@ export class SimGroup {
   readonly world: World;
   readonly network: Network;
   readonly settings: GroupSettings;
+  /** Everybody: the members first. */
   readonly names: readonly NodeId[];
+  readonly voters: readonly NodeId[];
   readonly codec: SeeingCodec;
   readonly #places = new Map<NodeId, Place>();
   readonly #options: SimGroupOptions;
@@ -91,7 +97,9 @@ export class SimGroup {
     this.#rules = { ...rules, machines: watchActors(rules.machines) };
     this.#watcher = watcher;
     this.codec = settings.codec ?? sealingCodec;
-    this.names = settings.nodes.map(({ node }) => node);
+    const { nodes, candidates = [] } = settings;
+    this.voters = nodes.map(({ node }) => node);
+    this.names = [...this.voters, ...candidates.map(({ node }) => node)];
     this.world = new World(drain);
     this.network = new Network({
       world: this.world,
@@ -100,10 +108,8 @@ export class SimGroup {
       manners: settings.link,
       hasEcho: settings.hasEcho ?? false,
     });
-    for (const node of settings.nodes) {
-      const chance = chanceOf(seed, `machine ${node.node}`);
-      this.#places.set(node.node, { machine: this.#machine(node, chance, node.node), settings: node, life: null });
-    }
+    for (const node of nodes) this.#settle('member', node);
+    for (const node of candidates) this.#settle('candidate', node);
   }
 
   /** Call it when the watcher is complete: what it does not want to hear is not made. */
@@ -113,7 +119,7 @@ export class SimGroup {
 
   /** The group was formed long ago: all stores keep the same configuration, and know it of each other (I5). */
   form(): void {
-    const voters = this.names.map((node) => ({ node, storeId: this.machine(node).disk.storeId }));
+    const voters = this.voters.map((node) => ({ node, storeId: this.machine(node).disk.storeId }));
     const { maxDriftPpm } = this.settings;
     const configuration: Configuration = {
       group: this.network.group,
@@ -125,7 +131,7 @@ export class SimGroup {
       firstPosition: 1,
     };
     const records: JournalRecord[] = [{ type: 'kept', configuration }, { type: 'formed' }];
-    for (const node of this.names) {
+    for (const node of this.voters) {
       const machine = this.machine(node);
       const { storeId } = machine.disk;
       machine.disk.prepare(
@@ -158,17 +164,17 @@ export class SimGroup {
   start(node: NodeId): Life {
     const place = this.#place(node);
     if (place.life && !place.life.ending) return place.life;
-    const life = this.#live(place.machine, place.settings);
+    const life = this.#live(place.role, place.machine, place.settings);
     place.life = life;
     return life;
   }
 
   /** A second process under the same node id, with a folder of its own: somebody's mistake (I1). */
   startTwin(node: NodeId): Life {
-    const { settings } = this.#place(node);
+    const { role, settings } = this.#place(node);
     const name = `${node}-twin${this.#count + 1}`;
     const machine = this.#machine(settings, chanceOf(this.settings.seed, name), name);
-    return this.#live(machine, settings);
+    return this.#live(role, machine, settings);
   }
 
   /** A machine for somebody who is no member. */
@@ -181,7 +187,13 @@ export class SimGroup {
     this.#place(node).life?.kill();
   }
 
-  #live(machine: Machine, settings: NodeSettings): Life {
+  #settle(role: Life['role'], settings: NodeSettings): void {
+    const { node } = settings;
+    const machine = this.#machine(settings, chanceOf(this.settings.seed, `machine ${node}`), node);
+    this.#places.set(node, { role, machine, settings, life: null });
+  }
+
+  #live(role: Life['role'], machine: Machine, settings: NodeSettings): Life {
     const { seed, maxDriftPpm } = this.settings;
     const { logger, isEligible, onReady } = this.#options;
     const life: Life = new Life({
@@ -190,7 +202,8 @@ export class SimGroup {
       machine,
       id: ++this.#count,
       seed,
-      voters: this.names,
+      role,
+      voters: this.voters,
       leaseMs: settings.leaseMs,
       maxDriftPpm,
       priority: settings.priority,

@@ -6,6 +6,7 @@ import type { Life } from './life.ts';
 /** A write that a master makes to a resource, as it arrives there. */
 export interface Act {
   readonly life: Life;
+  readonly election: string;
   readonly term: number;
   /** When the master decided to act. */
   readonly decidedMs: number;
@@ -32,9 +33,9 @@ export interface GroupWatcher {
   applied?(life: Life, applied: Applied): void;
   /** A snapshot took the place of the fold's state; `position` is that of its last command. */
   restored?(life: Life, position: number): void;
-  elected?(life: Life, term: number): void;
-  renewed?(life: Life, term: number): void;
-  deposed?(life: Life, term: number, lostBy: string): void;
+  elected?(life: Life, term: number, election: string): void;
+  renewed?(life: Life, term: number, election: string): void;
+  deposed?(life: Life, term: number, lostBy: string, election: string): void;
   /** A write reached a resource. */
   acted?(act: Act): void;
 }

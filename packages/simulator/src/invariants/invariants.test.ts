@@ -32,7 +32,7 @@ function watched(invariant: Invariant, lives: readonly Life[] = []) {
 const command = (position: number, id: string): Applied => ({ id, position, applied: true, news: null });
 
 const act = (of: Life, term: number, more: Partial<Act> = {}): Act => {
-  return { life: of, term, decidedMs: 0, isFenced: true, isAccepted: true, ...more };
+  return { life: of, election: 'group', term, decidedMs: 0, isFenced: true, isAccepted: true, ...more };
 };
 
 const [a, b] = [life('a', 1), life('b', 2)];

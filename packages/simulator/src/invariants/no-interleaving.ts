@@ -8,15 +8,18 @@ export const noInterleaving: Invariant = {
   name: 'no work of two masters interleaves',
   source: 'S1 and S3, protocol.md section 1; F1, section 5',
   watch: (_observed, fail) => {
-    const over = new Set<number>();
-    let last: { readonly id: number; readonly term: number } | null = null;
+    const overs = new Map<string, Set<number>>();
+    const lasts = new Map<string, { readonly id: number; readonly term: number }>();
     return {
-      acted: ({ life, term, isFenced, isAccepted }) => {
+      acted: ({ life, election, term, isFenced, isAccepted }) => {
         if (!isFenced || !isAccepted) return;
+        const over = overs.get(election) ?? new Set();
+        overs.set(election, over);
+        const last = lasts.get(election);
         if (last && last.term !== term) over.add(last.term);
         if (last && last.term === term && last.id !== life.id) fail(`two processes write with term ${term}`);
         if (over.has(term)) fail(`work of term ${term} goes on after that of a later one began`);
-        last = { id: life.id, term };
+        lasts.set(election, { id: life.id, term });
       },
     };
   },

@@ -2,13 +2,14 @@ import type { Life } from '../group/life.ts';
 import type { Invariant } from './invariant.ts';
 
 /**
- * At most one node answers that it is master, at every true instant. A process that is paused is asked too: its answer is
- * what it would say if it ran on at this instant. One that is held up in the middle of a step cannot be asked anything.
+ * For each election at most one node answers that it is master, at every true instant. A process that is paused is asked too:
+ * its answer is what it would say if it ran on at this instant. One that is held up in the middle of a step cannot be asked
+ * anything.
  *
  * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
  * instant says so then. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose
- * lease machine holds a mastership, because `isMaster()` is false for all others whatever its clocks say; asking more would
- * only read clocks more often than a real process does.
+ * machines mind a mastership, because `isMaster()` is false for all others whatever its clocks say; asking more would only
+ * read clocks more often than a real process does.
  */
 export const oneMaster: Invariant = {
   name: 'at most one master',
@@ -16,15 +17,23 @@ export const oneMaster: Invariant = {
   watch: (observed, fail) => {
     const { group } = observed;
     const { world } = group;
+    const holders: Life[] = [];
+    const demandOne = (election: string): void => {
+      const masters = holders.filter((life) => canBeAsked(life, world.nowMs) && life.isMaster(election));
+      if (masters.length < 2) return;
+      fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master of ${election}`);
+    };
     return {
       stepped: () => {
         if (!observed.isWithinDrift) return;
-        let holders = 0;
-        for (const life of group.lives) if (life.mayHold) holders++;
-        if (holders < 2) return;
-        const masters = [...group.lives].filter((life) => canBeAsked(life, world.nowMs) && life.isMaster());
-        if (masters.length > 1)
-          fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master`);
+        holders.length = 0;
+        for (const life of group.lives) if (life.mayHold) holders.push(life);
+        if (holders.length < 2) return;
+        for (const [i, life] of holders.entries()) {
+          for (const election of life.actors.candidates.keys()) {
+            if (life.minds(election) && holders.some((other, j) => j > i && other.minds(election))) demandOne(election);
+          }
+        }
       },
     };
   },

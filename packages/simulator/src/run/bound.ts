@@ -12,7 +12,11 @@ import type { Plan } from './plan.ts';
  */
 export function masterWithinMs({ settings, leaseMs, isWithinDrift }: Plan): number {
   const { link, disk, maxDriftPpm } = settings;
-  const slowest = Math.min(1 - maxDriftPpm / 1e6, ...settings.nodes.map(({ rate }) => rate), isWithinDrift ? 1 : 0.85);
+  const slowest = Math.min(
+    1 - maxDriftPpm / 1e6,
+    ...[...settings.nodes, ...(settings.candidates ?? [])].map(({ rate }) => rate),
+    isWithinDrift ? 1 : 0.85,
+  );
   const claimMs = Math.max(20, 4 * 2 * link.maxMs) + 3 * disk.maxMs;
   const waitsMs = (2 * leaseMs * (1 + maxDriftPpm / 1e6)) / slowest;
   const leadingMs = 3 * leaseMs;

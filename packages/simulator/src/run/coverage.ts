@@ -1,5 +1,6 @@
 import type { Fault, FaultKind } from '../faults/fault.ts';
 import { FAULT_KINDS } from '../faults/fault.ts';
+import type { Actors } from '../group/actors.ts';
 import type { Life } from '../group/life.ts';
 import type { SimGroup } from '../group/sim-group.ts';
 
@@ -16,6 +17,10 @@ export const STATES = [
   'lapsed',
   'preparing',
   'leading',
+  'standing by',
+  'consenting',
+  'holding several',
+  'outside',
 ] as const;
 
 export type State = (typeof STATES)[number];
@@ -56,20 +61,46 @@ function nodesOf(fault: Fault, group: SimGroup): readonly string[] {
 
 export function statesOf(life: Life | null): State[] {
   if (!life || life.ending) return ['down'];
-  const { lease, proposer, learner } = life.actors;
-  if (!lease || !proposer || !learner) return ['joining'];
+  const { lease, proposer, learner, candidates } = life.actors;
+  const isOutside = life.role === 'candidate';
+  if (!lease || (!isOutside && (!proposer || !learner))) return ['joining'];
+  const states = new Set<State>();
+  let held = 0;
+  for (const candidate of candidates.values()) {
+    const { value } = candidate.getSnapshot();
+    const state = typeof value === 'string' ? value : Object.keys(value)[0];
+    if (state === 'master') {
+      held++;
+      states.add(isFresh(lease.getSnapshot().value) ? 'master, fresh' : 'master, renewing');
+    } else if (isAsking(state)) states.add(state);
+  }
+  if (held > 1) states.add('holding several');
+  if (lease.getSnapshot().context?.standby != null) states.add('standing by');
+  if (isOutside) states.add('outside');
+  if (proposer && learner) for (const state of loggingStates(proposer, learner)) states.add(state);
+  return [...states];
+}
+
+function loggingStates(proposer: NonNullable<Actors['proposer']>, learner: NonNullable<Actors['learner']>): State[] {
   const states: State[] = [];
-  const candidacy = life.actors.candidates.get('group')?.getSnapshot().value ?? '';
-  const state = typeof candidacy === 'string' ? candidacy : Object.keys(candidacy)[0];
-  if (state === 'master') states.push(isFresh(lease.getSnapshot().value) ? 'master, fresh' : 'master, renewing');
-  else if (state === 'waiting' || state === 'campaigning' || state === 'resigning' || state === 'lapsed')
-    states.push(state);
   const led = proposer.getSnapshot();
   if (led.matches('leading')) states.push('leading');
   else if (led.matches('preparing') || led.matches('catchingUp')) states.push('preparing');
   if (learner.getSnapshot().matches('behind')) states.push('behind');
   return states;
 }
+
+type Asking = 'waiting' | 'campaigning' | 'consenting' | 'resigning' | 'lapsed';
+
+const ASKING: ReadonlySet<string | undefined> = new Set<Asking>([
+  'waiting',
+  'campaigning',
+  'consenting',
+  'resigning',
+  'lapsed',
+]);
+
+const isAsking = (state: string | undefined): state is Asking => ASKING.has(state);
 
 /** The last renewal sent is applied. */
 const isFresh = (session: unknown): boolean => Object(session).running?.session?.open === 'fresh';

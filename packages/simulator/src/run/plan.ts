@@ -1,8 +1,12 @@
 import type { NodeId } from '@synod/protocol';
-import { FAULT_KINDS, type Fault, type FaultKind, RUINOUS } from '../faults/fault.ts';
+import { drawCandidateFaults, drawFaults, drawOrders } from '../faults/draw.ts';
+import type { Fault } from '../faults/fault.ts';
 import type { GroupSettings } from '../group/sim-group.ts';
-import type { UserManners } from '../user/user.ts';
-import { type Chance, chanceOf } from '../world/chance.ts';
+import type { Campaign, UserManners } from '../user/user.ts';
+import { chanceOf } from '../world/chance.ts';
+import { MAX_DRIFT_PPM } from '../world/drift.ts';
+import { castOf } from './cast.ts';
+import { drawNode } from './node.ts';
 
 /** Everything that a seed decides of a run beforehand; the chance in it goes on from the same seed. */
 export interface Plan {
@@ -17,6 +21,8 @@ export interface Plan {
   /** When each node starts. */
   readonly startsMs: Readonly<Record<NodeId, number>>;
   readonly user: UserManners;
+  /** What each node's service asks for. */
+  readonly campaigns: Readonly<Record<NodeId, readonly Campaign[]>>;
   readonly faults: readonly Fault[];
   /** Faults end, a majority is healed. */
   readonly healAtMs: number;
@@ -33,11 +39,13 @@ export interface PlanOptions {
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
 const LEASES_MS = [100, 150, 300, 1000, 3000];
-const MAX_DRIFT_PPM = 10_000;
 /** Faults go on for so many leases, three at least. */
 const FAULTY_LEASES = 3;
 
-/** Draws a run: its settings, and its own mix of faults, each kind on or off and as hard as it comes. */
+/**
+ * Draws a run: its settings, and its own mix of faults, each kind on or off and as hard as it comes. Who takes part besides the
+ * members, and what is ordered meanwhile, is drawn by chance of its own: without them the same seed gives the same run.
+ */
 export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const chance = chanceOf(seed, 'plan');
   const size = options.nodes ?? chance.one([3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
@@ -51,173 +59,56 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const drift = chance.one(['none', 'within', 'within', 'edge', 'edge', 'beyond'] as const);
   const delayMs = shortestMs * chance.one([0.001, 0.003, 0.01, 0.02]);
   const diskMs = shortestMs * chance.one([0.0002, 0.001, 0.005]);
-  const settings: GroupSettings = {
-    seed,
-    maxDriftPpm: MAX_DRIFT_PPM,
-    nodes: names.map((node, i) => ({
-      node,
-      leaseMs: leasesMs[i] ?? leaseMs,
-      priority: chance.one([0, 0, 0, 50, 100]),
-      rate: rateOf(chance, drift),
-      bootStepMs: chance.one([null, 1, 10]),
-      timers: {
-        earlyMs: chance.one([0, 1, 1]),
-        late: chance.one([0, 0.05]),
-        lateMs: leaseMs * chance.one([0.05, 0.3]),
-      },
-    })),
-    link: { minMs: delayMs * chance.next(), maxMs: delayMs, loss: 0, repeat: 0, reorder: 0, late: 0, lateMs: 0 },
-    disk: { minMs: diskMs * chance.next(), maxMs: diskMs, failure: null },
-  };
+  const members = names.map((node, i) =>
+    drawNode(chance, node, { leaseMs: leasesMs[i] ?? leaseMs, longestMs: leaseMs, drift }),
+  );
+  const link = { minMs: delayMs * chance.next(), maxMs: delayMs, loss: 0, repeat: 0, reorder: 0, late: 0, lateMs: 0 };
+  const disk = { minMs: diskMs * chance.next(), maxMs: diskMs, failure: null };
   const isFormed = chance.happens(0.6);
   // In some runs faults meet the formation, in others a group at work.
   const faultsFromMs = chance.happens(0.5) ? 0 : leaseMs;
   const healAtMs = faultsFromMs + FAULTY_LEASES * leaseMs * chance.between(1, 1.2);
-  const drawn = drawFaults(chance, { names, leaseMs, fromMs: faultsFromMs, untilMs: healAtMs, drift });
+  const time = { leaseMs, fromMs: faultsFromMs, untilMs: healAtMs };
+  const drawn = drawFaults(chance, { ...time, names, ends: names, drift });
+  const startsMs = names.map((node) => [node, chance.between(0, leaseMs / 10)] as const);
+  const user: UserManners = {
+    pace: chance.one([0.1, 0.3, 0.7]),
+    transit: chance.one([0, 0.01, 1.5]),
+    stubborn: chance.one([0, 0.5]),
+    stubbornFor: chance.one([0.1, 1, 3]),
+  };
+  const others = chance.one(['dead', 'cut off', 'faulty'] as const);
+
+  const cast = castOf(chanceOf(seed, 'cast'), { members: names, shortestMs, leaseMs, drift });
+  const candidates = cast.candidates.map(({ node }) => node);
+  const ordering = { ...time, shortestMs, campaigns: cast.campaigns };
+  const further = [
+    ...drawCandidateFaults(chanceOf(seed, 'candidate faults'), {
+      ...time,
+      names: candidates,
+      ends: [...names, ...candidates],
+      drift,
+    }),
+    ...(cast.isPlain ? [] : drawOrders(chanceOf(seed, 'orders'), ordering)),
+  ];
   return {
     seed,
-    settings,
+    settings: {
+      seed,
+      maxDriftPpm: MAX_DRIFT_PPM,
+      nodes: members,
+      ...(candidates.length > 0 ? { candidates: cast.candidates } : {}),
+      link,
+      disk,
+    },
     leaseMs,
     isWithinDrift: drift !== 'beyond',
     isFormed,
-    startsMs: Object.fromEntries(names.map((node) => [node, chance.between(0, leaseMs / 10)])),
-    user: {
-      pace: chance.one([0.1, 0.3, 0.7]),
-      transit: chance.one([0, 0.01, 1.5]),
-      stubborn: chance.one([0, 0.5]),
-      stubbornFor: chance.one([0.1, 1, 3]),
-    },
-    faults: options.faults ?? drawn,
+    startsMs: { ...Object.fromEntries(startsMs), ...cast.startsMs },
+    user,
+    campaigns: cast.campaigns,
+    faults: options.faults ?? [...drawn, ...further].sort((a, b) => a.atMs - b.atMs),
     healAtMs,
-    others: chance.one(['dead', 'cut off', 'faulty']),
+    others,
   };
-}
-
-type Drift = 'none' | 'within' | 'edge' | 'beyond';
-
-function rateOf(chance: Chance, drift: Drift): number {
-  const allowed = MAX_DRIFT_PPM / 1e6;
-  switch (drift) {
-    case 'none':
-      return 1;
-    case 'within':
-      return 1 + chance.between(-allowed, allowed);
-    case 'edge':
-      return 1 + chance.one([-allowed, 0, allowed]);
-    case 'beyond':
-      return 1 + chance.between(-15 * allowed, 15 * allowed);
-  }
-}
-
-interface Drawing {
-  readonly names: readonly NodeId[];
-  readonly leaseMs: number;
-  readonly fromMs: number;
-  readonly untilMs: number;
-  readonly drift: Drift;
-}
-
-function drawFaults(chance: Chance, drawing: Drawing): Fault[] {
-  // A kind of its own mix: with all of them in every run, each would hide what the others find.
-  const kinds = FAULT_KINDS.filter(() => chance.happens(0.2));
-  const faults: Fault[] = [];
-  let ruins = Math.floor((drawing.names.length - 1) / 2);
-  for (const kind of kinds) {
-    const count = RUINOUS.has(kind) ? 1 : chance.one([1, 1, 2, 3]);
-    for (let i = 0; i < count; i++) {
-      if (RUINOUS.has(kind) && --ruins < 0) continue;
-      faults.push(...drawFault(chance, kind, drawing));
-    }
-  }
-  return faults.sort((a, b) => a.atMs - b.atMs);
-}
-
-function drawFault(chance: Chance, kind: FaultKind, { names, leaseMs, fromMs, untilMs, drift }: Drawing): Fault[] {
-  const atMs = chance.between(fromMs, untilMs);
-  const node = chance.one(names);
-  const forMs = leaseMs * chance.one([0.05, 0.3, 0.7, 1.2, 2.5]) * chance.between(0.5, 1);
-  const downMs = leaseMs * chance.one([0.02, 0.3, 1.1, 2.5]) * chance.between(0.5, 1);
-  const calls = chance.one([0, 1, 2, 5, 10, 30, 100]);
-  const way = () => ({ from: chance.one(['*', ...names]), to: chance.one(['*', '*', ...names]) });
-  switch (kind) {
-    case 'loss':
-      return [{ kind, atMs, forMs, ...way(), rate: chance.one([0.02, 0.1, 0.3, 0.6]) }];
-    case 'repeat':
-      return [{ kind, atMs, forMs, ...way(), rate: chance.one([0.1, 0.5]) }];
-    case 'reorder':
-      return [{ kind, atMs, forMs, ...way(), rate: chance.one([0.1, 0.5, 1]) }];
-    case 'delay':
-      return [
-        {
-          kind,
-          atMs,
-          forMs,
-          ...way(),
-          rate: chance.one([0.05, 0.3, 1]),
-          lateMs: leaseMs * chance.one([0.05, 0.3, 1, 2.5]),
-        },
-      ];
-    case 'partition':
-      return [{ kind, atMs, forMs, isOneWay: chance.happens(0.4), sides: sidesOf(chance, names) }];
-    case 'stall':
-      return [{ kind, atMs, forMs, node, way: chance.one(['in', 'out', 'both']) }];
-    case 'disconnect':
-    case 'full disk':
-    case 'veto':
-    case 'twin':
-    case 'suspend':
-      return [{ kind, atMs, node, forMs }];
-    case 'flood':
-      return [{ kind, atMs, node, forMs, messages: chance.whole(20, 60) }];
-    case 'replay':
-      return [{ kind, atMs, messages: chance.whole(1, 20) }];
-    case 'noise':
-      return [{ kind, atMs, node, messages: chance.whole(1, 5) }];
-    case 'crash':
-    case 'reboot':
-      return [{ kind, atMs, node, calls, downMs }];
-    case 'restart':
-    case 'wipe':
-    case 'bit flip':
-      return [{ kind, atMs, node, downMs }];
-    case 'roll back': {
-      // Only a folder that was opened again and again, and heard each time, can be told from its past (I2).
-      const early = [0, 1, 2].map(
-        (i): Fault => ({
-          kind: 'crash',
-          atMs: fromMs + (i + 1) * 0.15 * (atMs - fromMs),
-          node,
-          calls: 0,
-          downMs: leaseMs / 50,
-        }),
-      );
-      return [...early, { kind, atMs, node, downMs }];
-    }
-    case 'pause':
-      return [{ kind, atMs, node, forMs, first: chance.one(['timers', 'messages']) }];
-    case 'block':
-      return [{ kind, atMs, node, forMs, calls: Math.max(1, calls) }];
-    case 'wall clock':
-      return [{ kind, atMs, node, byMs: leaseMs * chance.one([-1000, -1, -0.1, 0.1, 1, 1000]) }];
-    case 'drift':
-      return [{ kind, atMs, node, forMs, rate: rateOf(chance, drift === 'none' ? 'within' : drift) }];
-    case 'timers':
-      return [{ kind, atMs, node, forMs, lateMs: leaseMs * chance.one([0.1, 0.5, 1.5]) }];
-    case 'slow disk':
-      return [{ kind, atMs, node, forMs, flushMs: leaseMs * chance.one([0.05, 0.3, 1]) }];
-    case 'resign':
-      return [{ kind, atMs }];
-    case 'checkpoint':
-      return [{ kind, atMs, node }];
-  }
-}
-
-/** Two sides that hold everybody, or leave one node out that hears both; or one node alone. */
-function sidesOf(chance: Chance, names: readonly NodeId[]): readonly (readonly NodeId[])[] {
-  const mixed = chance.some(names, names.length);
-  const cut = chance.whole(1, Math.max(1, names.length - 1));
-  const left = mixed.slice(0, cut);
-  const right = mixed.slice(cut);
-  if (right.length > 1 && chance.happens(0.3)) right.pop();
-  return chance.happens(0.5) ? [left, right] : [right, left];
 }

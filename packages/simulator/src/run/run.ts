@@ -1,4 +1,5 @@
 import type { NodeId } from '@synod/protocol';
+import { GROUP_ELECTION, type Group } from '@synod/runtime';
 import { type Fault, faultInWords } from '../faults/fault.ts';
 import { cutOff, type Heal, inject } from '../faults/inject.ts';
 import type { Life, Rules } from '../group/life.ts';
@@ -76,7 +77,8 @@ class Run {
   readonly #options: RunOptions;
   readonly #group: SimGroup;
   readonly #resources: Resources;
-  readonly #users = new Map<Life, User>();
+  /** What each life's service asks for. */
+  readonly #users = new Map<Life, readonly User[]>();
   readonly #watches: Watching[];
   readonly #chance;
   readonly #coverage: Coverage;
@@ -109,11 +111,7 @@ class Run {
       ...(plan.faults.some(({ kind }) => kind === 'veto')
         ? { isEligible: (node: NodeId) => !this.#vetoed.has(node) }
         : {}),
-      onReady: (life, group) => {
-        const user = new User(life, this.#resources, plan.user, chanceOf(plan.seed, `user ${life.id}`));
-        this.#users.set(life, user);
-        user.campaign(group);
-      },
+      onReady: (life, group) => this.#serve(life, group),
     });
     const observed = {
       group: this.#group,
@@ -181,6 +179,25 @@ class Run {
     for (const fault of faults) world.plan(fault.atMs, () => this.#inject(fault));
   }
 
+  /** The node's service begins. */
+  #serve(life: Life, group: Group): void {
+    const { seed, user: manners, campaigns } = this.#plan;
+    const users = (campaigns[life.node] ?? []).map((campaign) => {
+      const { election } = campaign;
+      const purpose = election === GROUP_ELECTION ? `user ${life.id}` : `user ${life.id} of ${election}`;
+      return new User(life, campaign, this.#resources, manners, chanceOf(seed, purpose));
+    });
+    this.#users.set(life, users);
+    for (const user of users) {
+      if (this.#isHealed) user.stay();
+      user.begin(group);
+    }
+  }
+
+  #user(life: Life, election: string): User | undefined {
+    return this.#users.get(life)?.find(({ campaign }) => campaign.election === election);
+  }
+
   #start(node: NodeId): void {
     if (this.#isHealed && this.#leftOut.has(node) && this.#plan.others === 'dead') return;
     const life = this.#group.life(node);
@@ -202,7 +219,8 @@ class Run {
       group: this.#group,
       chance: this.#chance,
       down: (node, forMs) => this.#down(node, forMs),
-      resign: (life) => this.#users.get(life)?.resign(),
+      resign: (life, election, to) => this.#user(life, election)?.resign(to),
+      transfer: (life, election, to) => this.#user(life, election)?.transfer(to),
       setVeto: (node, isVetoed) => void (isVetoed ? this.#vetoed.add(node) : this.#vetoed.delete(node)),
       outcast: (storeId, believedFrom) => void this.#outcasts.set(storeId, believedFrom),
       imagesOf: (node) => this.#images.get(node) ?? [],
@@ -255,24 +273,32 @@ class Run {
 
   /** The second phase. @returns how many leases it took, `null` when nothing can be demanded. */
   async #demandMaster(): Promise<number | null> {
-    const { world, names } = this.#group;
+    const { world, names, voters } = this.#group;
     this.#isHealed = true;
-    const good = names.filter((node) => this.#isGood(node));
-    const majority = Math.floor(names.length / 2) + 1;
+    const good = voters.filter((node) => this.#isGood(node));
+    const majority = Math.floor(voters.length / 2) + 1;
     const healed = new Set(this.#chance.some(good, this.#chance.whole(Math.min(majority, good.length), good.length)));
-    this.#leftOut = new Set(names.filter((node) => !healed.has(node)));
+    const all = new Set([...healed, ...this.#healedCandidates()]);
+    this.#leftOut = new Set(names.filter((node) => !all.has(node)));
     for (const fault of [...this.#active.keys()]) this.#heal(fault);
     for (const way of this.#group.network.links()) way.release();
     this.#downUntilMs.clear();
     for (const node of this.#leftOut) this.#leaveOut(node);
-    for (const node of healed) this.#start(node);
-    this.#options.watcher?.healed?.([...healed]);
+    for (const node of all) this.#start(node);
+    for (const users of this.#users.values()) for (const user of users) user.stay();
+    this.#options.watcher?.healed?.([...all]);
     if (healed.size < majority || !this.#canForm(healed)) return null;
     const healedMs = world.nowMs;
     const boundMs = masterWithinMs(this.#plan);
-    const isMaster = await world.run(healedMs + boundMs, () => this.#master() !== null);
-    if (!isMaster)
-      this.#fail('L1, protocol.md section 1', `no master ${Math.round(boundMs)} ms after a majority was healed`);
+    const missing = this.#wanted(all);
+    const isDone = await world.run(healedMs + boundMs, () => {
+      for (const election of missing) if (this.#hasMaster(election)) missing.delete(election);
+      return missing.size === 0;
+    });
+    if (!isDone) {
+      const what = `no master of ${[...missing].join(', ')} ${Math.round(boundMs)} ms after a majority was healed`;
+      this.#fail('L1, protocol.md section 1', what);
+    }
     const tookMs = world.nowMs - healedMs;
     await this.#demandCatchUp(healed);
     return tookMs / this.#plan.leaseMs;
@@ -304,10 +330,27 @@ class Run {
     throw new Broken({ invariant: 'a healed majority makes progress', source, what, atMs: nowMs });
   }
 
+  /** Any number of them, none at all included. */
+  #healedCandidates(): readonly NodeId[] {
+    const { names, voters } = this.#group;
+    const candidates = names.slice(voters.length);
+    if (candidates.length === 0) return candidates;
+    const chance = chanceOf(this.#plan.seed, 'healed candidates');
+    return chance.some(candidates, chance.whole(0, candidates.length));
+  }
+
+  /** Elections that a healed node asks for. */
+  #wanted(healed: ReadonlySet<NodeId>): Set<string> {
+    const { campaigns } = this.#plan;
+    return new Set([...healed].flatMap((node) => (campaigns[node] ?? []).map(({ election }) => election)));
+  }
+
   /** Anybody: one that is not healed may hold on to its mastership by what gets through. */
-  #master(): Life | null {
-    for (const life of this.#group.lives) if (life.mayHold && life.process.isRunning && life.isMaster()) return life;
-    return null;
+  #hasMaster(election: string): boolean {
+    for (const life of this.#group.lives) {
+      if (life.mayHold && life.minds(election) && life.process.isRunning && life.isMaster(election)) return true;
+    }
+    return false;
   }
 
   /** Its store may vote: neither wiped nor rolled back nor damaged. */
@@ -325,7 +368,7 @@ class Run {
   /** One that is formed tells the others; where none is, each must hear from every voter, wiped ones never (I5). */
   #canForm(healed: ReadonlySet<NodeId>): boolean {
     if ([...healed].some((node) => this.#group.hasRecord(node, 'formed'))) return true;
-    return this.#outcasts.size === 0 && this.#leftOut.size === 0;
+    return this.#outcasts.size === 0 && healed.size === this.#group.voters.length;
   }
 
   #leaveOut(node: NodeId): void {

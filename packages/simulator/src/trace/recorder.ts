@@ -1,5 +1,6 @@
 import type { Applied } from '@synod/mastership';
 import type { Message, NodeId } from '@synod/protocol';
+import { GROUP_ELECTION } from '@synod/runtime';
 import type { Fault } from '../faults/fault.ts';
 import type { Life } from '../group/life.ts';
 import { canBeAsked } from '../invariants/one-master.ts';
@@ -31,6 +32,7 @@ export interface Span {
 
 export interface HeldSpan extends Span {
   readonly life: Life;
+  readonly election: string;
   /** When it was over for good, by its own clocks: its holder may hear of that later (T5). */
   overMs: number | null;
   readonly term: number;
@@ -115,8 +117,10 @@ export class Recorder implements RunWatcher {
   }
 
   applied(life: Life, { position, applied, reason, news }: Applied): void {
-    const records = (news?.records ?? []).map(({ master, node, term, cause }) =>
-      master === null ? `nobody is master (${cause})` : `${node} is master with term ${term}`,
+    const records = (news?.records ?? []).map(({ election, master, node, term, cause }) =>
+      master === null
+        ? `nobody is master${of(election)} (${cause})`
+        : `${node} is master${of(election)} with term ${term}`,
     );
     const what = applied
       ? [...records, ...(reason ? [`taking refused: ${reason}`] : [])].join(', ')
@@ -128,25 +132,27 @@ export class Recorder implements RunWatcher {
     this.#say(life.node, `installs a snapshot of position ${position}`);
   }
 
-  elected(life: Life, term: number): void {
+  elected(life: Life, term: number, election: string): void {
     // Who cannot be asked, asleep as it is, is none either, if all is well.
-    for (const held of this.held) if (held.untilMs === null) held.overMs ??= this.#nowMs;
-    const span = { node: life.node, life, term, fromMs: this.#nowMs };
+    for (const held of this.held) if (held.election === election && held.untilMs === null) held.overMs ??= this.#nowMs;
+    const span = { node: life.node, life, election, term, fromMs: this.#nowMs };
     this.held.push({ ...span, overMs: null, untilMs: null, endedBy: null });
-    this.#say(life.node, `IS MASTER, term ${term}`);
+    this.#say(life.node, `IS MASTER${of(election)}, term ${term}`);
   }
 
-  deposed(life: Life, term: number, lostBy: string): void {
-    const held = this.held.findLast((span) => span.life === life && span.term === term && span.untilMs === null);
+  deposed(life: Life, term: number, lostBy: string, election: string): void {
+    const held = this.held.findLast(
+      (span) => span.life === life && span.election === election && span.term === term && span.untilMs === null,
+    );
     if (held) {
       held.untilMs = this.#nowMs;
       held.endedBy = lostBy;
     }
-    this.#say(life.node, `is master no more, term ${term} (${lostBy})`);
+    this.#say(life.node, `is master no more${of(election)}, term ${term} (${lostBy})`);
   }
 
-  renewed(life: Life, term: number): void {
-    this.#say(life.node, `has renewed, term ${term}`);
+  renewed(life: Life, term: number, election: string): void {
+    this.#say(life.node, `has renewed${of(election)}, term ${term}`);
   }
 
   faulted(fault: Fault, phase: 'begins' | 'ends' | 'void', words: string): void {
@@ -190,11 +196,14 @@ export class Recorder implements RunWatcher {
   #say(node: NodeId | null, text: string): void {
     for (const held of this.held) {
       if (held.untilMs !== null || held.overMs !== null || !canBeAsked(held.life, this.#nowMs)) continue;
-      if (!held.life.isMaster()) held.overMs = this.#nowMs;
+      if (!held.life.isMaster(held.election)) held.overMs = this.#nowMs;
     }
     this.entries.push({ atMs: this.#nowMs, node, text });
   }
 }
+
+/** The group's own election goes without saying. */
+const of = (election: string): string => (election === GROUP_ELECTION ? '' : ` of ${election}`);
 
 function nodesOf(fault: Fault): readonly NodeId[] {
   if ('node' in fault) return [fault.node];
@@ -226,6 +235,12 @@ export function inShort(message: Message): string {
       return `snapshot through slot ${message.through}`;
     case 'news':
       return `news of position ${message.changes.map(({ position }) => position).join(' ')}`;
+    case 'outcomes':
+      return `outcomes: ${message.outcomes.map(({ applied, reason }) => (applied ? 'applied' : `refused, ${reason}`)).join('; ')}`;
+    case 'wish':
+    case 'offer':
+    case 'consent':
+      return `${message.type} of ${message.election}, term ${message.term}`;
     case 'formation':
       return `formation: ${message.isFormed ? 'formed' : message.kept ? 'keeps a configuration' : 'keeps nothing'}`;
     default:

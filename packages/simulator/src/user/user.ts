@@ -1,4 +1,5 @@
-import type { Group, Mastership } from '@synod/runtime';
+import { type NodeId, TimeoutError } from '@synod/protocol';
+import type { Election, ElectionOptions, Group, Mastership } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
 import type { Chance } from '../world/chance.ts';
 import type { Resources } from './resource.ts';
@@ -13,41 +14,92 @@ export interface UserManners {
   readonly stubbornFor: number;
 }
 
-/** A service that campaigns for ever and works while it is master, its term attached to each act. */
+/** How a service stands for one election. */
+export interface Campaign {
+  readonly election: string;
+  /** In this election alone; that of its node where it is left out. */
+  readonly priority?: number;
+  /** `null` for who holds on for as long as it can. */
+  readonly turns: Turns | null;
+}
+
+/** Gives back by itself, and comes again; in leases. */
+export interface Turns {
+  readonly holds: number;
+  readonly rests: number;
+  /** Asks for no longer than this, then rests; `null` for as long as it takes. */
+  readonly patience: number | null;
+}
+
+/** A service that asks for one election and works while it is master, its term attached to each act. */
 export class User {
+  readonly campaign: Campaign;
   readonly #life: Life;
   readonly #resources: Resources;
   readonly #manners: UserManners;
   readonly #chance: Chance;
+  #election: Election | null = null;
   #mastership: Mastership | null = null;
+  /** Takes no turns any more. */
+  readonly #stays = new AbortController();
 
-  constructor(life: Life, resources: Resources, manners: UserManners, chance: Chance) {
+  constructor(life: Life, campaign: Campaign, resources: Resources, manners: UserManners, chance: Chance) {
     this.#life = life;
+    this.campaign = campaign;
     this.#resources = resources;
     this.#manners = manners;
     this.#chance = chance;
   }
 
-  campaign(group: Group): void {
-    group
-      .election()
-      .runWhileMaster((mastership) => this.#work(mastership))
-      // The group was left: its life has ended, and says why.
-      .catch(() => {});
+  begin(group: Group): void {
+    const { election: name, priority, turns } = this.campaign;
+    const options: ElectionOptions = priority === undefined ? {} : { priority };
+    const election = group.election(name, options);
+    this.#election = election;
+    const asking = turns
+      ? this.#takeTurns(election, turns)
+      : election.runWhileMaster((mastership) => this.#work(mastership));
+    // The group was left: its life has ended, and says why.
+    asking.catch(() => {});
   }
 
-  /** Gives back what it holds, if it holds anything. */
-  resign(): void {
-    void this.#mastership?.resign().catch(() => {});
+  /** From now on it asks without rest, and holds on to what it has. */
+  stay(): void {
+    this.#stays.abort();
   }
 
-  async #work(mastership: Mastership): Promise<void> {
-    this.#mastership = mastership;
+  /** Gives back what it holds, if it holds anything; in favour of `to`, if that agrees. */
+  resign(to?: NodeId): void {
+    void this.#mastership?.resign(to === undefined ? {} : { to }).catch(() => {});
+  }
+
+  /** Hands over what it holds, if the other agrees. */
+  transfer(to: NodeId): void {
+    void this.#election?.transfer(to).catch(() => {});
+  }
+
+  async #takeTurns(election: Election, { holds, rests, patience }: Turns): Promise<void> {
     const { leaseMs } = this.#life;
+    for (;;) {
+      const isPatient = patience === null || this.#stays.signal.aborted;
+      const mastership = await unlessLate(election.campaign(isPatient ? {} : { timeoutMs: patience * leaseMs }));
+      if (mastership) {
+        await this.#work(mastership, holds * leaseMs).catch(() => {});
+        await mastership.resign();
+      }
+      await this.#pause(rests * leaseMs, this.#stays.signal);
+    }
+  }
+
+  async #work(mastership: Mastership, forMs = Number.POSITIVE_INFINITY): Promise<void> {
+    this.#mastership = mastership;
+    const { leaseMs, process } = this.#life;
     const { pace, stubborn, stubbornFor } = this.#manners;
+    const untilMs = process.clock.now() + forMs;
     while (!mastership.signal.aborted) {
       await mastership.run((term) => this.#write(term));
-      await this.#pause(pace * leaseMs, mastership.signal);
+      await this.#pause(Math.min(pace * leaseMs, forMs), mastership.signal);
+      if (!this.#stays.signal.aborted && process.clock.now() >= untilMs) return;
     }
     if (!this.#chance.happens(stubborn)) return;
     await this.#pause(this.#chance.between(0, stubbornFor * leaseMs));
@@ -56,10 +108,12 @@ export class User {
   }
 
   #write(term: number): void {
-    this.#resources.write(this.#life, term, this.#chance.between(0, this.#manners.transit * this.#life.leaseMs));
+    const delayMs = this.#chance.between(0, this.#manners.transit * this.#life.leaseMs);
+    this.#resources.write(this.#life, this.campaign.election, term, delayMs);
   }
 
   #pause(ms: number, signal?: AbortSignal): Promise<void> {
+    if (signal?.aborted) return Promise.resolve();
     return new Promise((resolve) => {
       const wake = (): void => {
         signal?.removeEventListener('abort', wake);
@@ -68,5 +122,15 @@ export class User {
       this.#life.process.clock.setTimeout(wake, ms);
       signal?.addEventListener('abort', wake);
     });
+  }
+}
+
+/** `null` when nobody has waited long enough. */
+async function unlessLate(asking: Promise<Mastership>): Promise<Mastership | null> {
+  try {
+    return await asking;
+  } catch (error) {
+    if (error instanceof TimeoutError) return null;
+    throw error;
   }
 }
