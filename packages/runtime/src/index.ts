@@ -1,3 +1,4 @@
+export type { Scope } from './election/scope.ts';
 export type {
   CampaignOptions,
   Election,

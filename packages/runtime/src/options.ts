@@ -14,6 +14,7 @@ import {
   type Random,
 } from '@synod/protocol';
 import type { AnyStateMachine } from 'xstate';
+import type { Scope } from './election/scope.ts';
 import type { FormationRules } from './group/formation.rules.ts';
 import type { RoleMachines } from './group/group.machine.ts';
 import type { Group } from './group/group.ts';
@@ -41,6 +42,8 @@ export interface NodePorts {
   readonly random: Random;
   /** Who this process is, for the other one that wants its node id (I1). */
   readonly process: { readonly host: string; readonly pid: number };
+  /** Who calls `resign`? Without it the work of `runWhileMaster`, while it runs. */
+  readonly scope?: Scope;
   /** Default: the wire's. A simulator hands in one that remembers what it encoded. */
   readonly codec?: Codec;
 }

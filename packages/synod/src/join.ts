@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { hostname } from 'node:os';
 import {
   adviseConnection,
@@ -56,6 +57,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     clock: systemClock,
     random: systemRandom,
     process: { host: hostname(), pid: process.pid },
+    scope: callers,
   };
   if (connection)
     for (const advice of adviseConnection(connection, options.leaseMs ?? DEFAULT_LEASE_MS)) warn(options, advice);
@@ -85,6 +87,9 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     throw error;
   }
 }
+
+/** By which work something of a mastership is called. */
+const callers = new AsyncLocalStorage<unknown>();
 
 let rehearsal: Promise<unknown> | null = null;
 

@@ -1,7 +1,9 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { ClosedError, type MasterRecord, MastershipLostError, TimeoutError } from '@synod/protocol';
 import { settle, VirtualClock } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { type Candidate, GroupElection } from './election.ts';
+import type { Scope } from './scope.ts';
 import type { Mastership } from './types.ts';
 
 const record = (master: number | null, version: number): MasterRecord => ({
@@ -16,7 +18,7 @@ const record = (master: number | null, version: number): MasterRecord => ({
 });
 
 /** An election over a candidate that is elected and deposed by hand. */
-function world() {
+function world(scope?: Scope) {
   const clock = new VirtualClock();
   const told: string[] = [];
   const errors: unknown[] = [];
@@ -59,6 +61,7 @@ function world() {
     isSelf: () => true,
     askPresent: async () => {},
     onError: (error) => void errors.push(error),
+    scope,
   });
   return {
     clock,
@@ -292,6 +295,68 @@ describe('runWhileMaster', () => {
     await settle();
     w.free(6);
     await settle();
+    w.election.close(new ClosedError('over'));
+    await running;
+  });
+
+  it.each([
+    ['run', false],
+    ['runWhileMaster', false],
+    ['run', true],
+    ['runWhileMaster', true],
+  ])('resign inside %s does not wait for what it is called by, awaited calls later: %s', async (begin, isLater) => {
+    const w = world(new AsyncLocalStorage<unknown>());
+    const told: string[] = [];
+    const work = async (mastership: Mastership) => {
+      if (isLater) await new Promise<void>((resolve) => void w.clock.setTimeout(resolve, 10));
+      await mastership.resign();
+      told.push('resigned');
+    };
+    const campaigning = begin === 'run' ? w.election.campaign() : null;
+    const running = campaigning
+      ? campaigning.then((mastership) => mastership.run(() => work(mastership))).catch(() => {})
+      : w.election.runWhileMaster(work);
+    w.elect(5);
+    await w.clock.advanceAsync(10);
+    expect(told).toEqual(['resigned']);
+    expect(w.told).toContain('settled');
+    w.free(6);
+    w.election.close(new ClosedError('over'));
+    await running;
+  });
+
+  it('T7: resign from elsewhere waits until the work has ended and the record is free', async () => {
+    const w = world(new AsyncLocalStorage<unknown>());
+    let held: Mastership | undefined;
+    const { promise: rest, resolve: finish } = Promise.withResolvers<void>();
+    const running = w.election.runWhileMaster(async (mastership) => {
+      held = mastership;
+      // What the work started goes on when the work is over: then it waits like anybody else.
+      void rest.then(() => rest).then(() => settle().then(() => late.push(mastership.resign())));
+      await rest;
+    });
+    const late: Promise<void>[] = [];
+    w.elect(5);
+    await settle();
+    let isResigned = false;
+    const resigning = held?.resign().then(() => {
+      isResigned = true;
+    });
+    await settle();
+    expect([w.told.includes('settled'), isResigned]).toEqual([false, false]);
+    finish();
+    await settle();
+    await settle();
+    expect([w.told.includes('settled'), isResigned, late.length]).toEqual([true, false, 1]);
+    let isLateResigned = false;
+    void late[0]?.then(() => {
+      isLateResigned = true;
+    });
+    await settle();
+    expect(isLateResigned).toBe(false);
+    w.free(6);
+    await resigning;
+    await late[0];
     w.election.close(new ClosedError('over'));
     await running;
   });

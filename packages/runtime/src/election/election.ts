@@ -10,6 +10,7 @@ import {
 } from '@synod/protocol';
 import { Latest } from './latest.ts';
 import { HeldMastership, type Holder } from './mastership.ts';
+import type { Scope } from './scope.ts';
 import type {
   CampaignOptions,
   Election,
@@ -51,6 +52,7 @@ export interface ElectionPorts {
   readonly isSelf: (session: Session) => boolean;
   readonly askPresent: (signal?: AbortSignal) => Promise<void>;
   readonly onError: (error: unknown) => void;
+  readonly scope?: Scope | undefined;
 }
 
 interface Waiter {
@@ -267,7 +269,7 @@ export class GroupElection implements Election, Holder {
 
   /** The lease machine was elected. */
   acquired(term: number): void {
-    const mastership = new HeldMastership(this, term);
+    const mastership = new HeldMastership(this, term, this.#ports.scope);
     this.#current = mastership;
     this.#release(); // Of an earlier term: a snapshot may bring the next one without the change between.
     const { promise: done, resolve } = Promise.withResolvers<void>();

@@ -1,5 +1,6 @@
 import type { Heir } from '@synod/mastership';
 import { fenceHeaders, MastershipLostError, type NodeId } from '@synod/protocol';
+import type { Scope } from './scope.ts';
 import type { Mastership, ResignOptions } from './types.ts';
 
 /** What a mastership asks of its election. */
@@ -14,18 +15,27 @@ export interface Holder {
   heir(mastership: HeldMastership, to: NodeId): Promise<Heir | null>;
 }
 
+/** A piece of work of a mastership, and the one it was begun in. */
+interface Deed {
+  readonly of: HeldMastership;
+  readonly within: Deed | null;
+  isUnderWay: boolean;
+}
+
 /** @see Mastership */
 export class HeldMastership implements Mastership {
   readonly election: string;
   readonly term: number;
   readonly #holder: Holder;
+  readonly #scope: Scope | null;
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #lostBy: string | null = null;
   #isWorking = false;
 
-  constructor(holder: Holder, term: number) {
+  constructor(holder: Holder, term: number, scope: Scope | null = null) {
     this.#holder = holder;
+    this.#scope = scope;
     this.election = holder.election;
     this.term = term;
   }
@@ -64,17 +74,29 @@ export class HeldMastership implements Mastership {
 
   async resign(options: ResignOptions = {}): Promise<void> {
     const { to, reason = 'resigned' } = options;
+    const isOwnWork = this.isAskedByWork();
     const heir = to === undefined ? null : await this.#holder.heir(this, to);
     const released = this.#holder.resign(this, reason, heir);
     // Work that waited here for its own end would wait for ever: the record is freed when it has returned.
-    if (!this.#isWorking) await released;
+    if (!isOwnWork) await released;
+  }
+
+  /**
+   * Whether this is called by work or an effect of this mastership that is still under way. Where nothing tells who calls, it
+   * is taken for so while the work of `runWhileMaster` runs.
+   */
+  isAskedByWork(): boolean {
+    if (this.#scope === null) return this.#isWorking;
+    let deed = (this.#scope.getStore() ?? null) as Deed | null;
+    while (deed !== null && !(deed.of === this && deed.isUnderWay)) deed = deed.within;
+    return deed !== null;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.resign();
   }
 
-  /** Runs the work of `runWhileMaster`; within it, `resign` does not wait. */
+  /** Runs the work of `runWhileMaster`. */
   async work(work: () => Promise<void> | void): Promise<void> {
     this.#isWorking = true;
     try {
@@ -87,10 +109,12 @@ export class HeldMastership implements Mastership {
   /** Runs something whose end `settled` waits for. It is at work from its first line on, which may resign. */
   async track<T>(work: () => Promise<T> | T): Promise<T> {
     const { promise: stopped, resolve: stop } = Promise.withResolvers<void>();
+    const deed: Deed = { of: this, within: (this.#scope?.getStore() ?? null) as Deed | null, isUnderWay: true };
     this.#running.add(stopped);
     try {
-      return await work();
+      return await (this.#scope ? this.#scope.run(deed, work) : work());
     } finally {
+      deed.isUnderWay = false;
       this.#running.delete(stopped);
       stop();
     }

@@ -77,8 +77,8 @@ export interface Mastership extends AsyncDisposable {
   /** `Synod-Term` and `Synod-Election`, for a message of this mastership (F1). */
   headers(): Record<string, string>;
   /**
-   * Stops acting, waits for running effects to settle, then tells the others (T7). Resolves when the record is free;
-   * inside the work of `runWhileMaster` at once: the record is freed when the work has returned. With `to` it is handed over
+   * Stops acting, waits for running effects to settle, then tells the others (T7). Resolves when the record is free; inside
+   * the work of `runWhileMaster` or an effect of `run` at once: the record is freed when that has returned. With `to` it is handed over
    * to that node if it agrees within a quarter of a lease, and the work goes on until it has; else it is free for all.
    */
   resign(options?: ResignOptions): Promise<void>;
@@ -105,7 +105,8 @@ export interface Election {
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<MasterChange>;
   /**
    * Hands the mastership of this process over to another node, which must be waiting for it (T8). The work goes on until the
-   * other agrees, then stops; resolves when the other is master.
+   * other agrees, then stops; resolves when the other is master. The work itself had better not wait for that, which would be
+   * for its own end: it calls `resign({ to })`.
    * @throws MastershipLostError when this process does not hold it; TimeoutError when the other does not agree.
    */
   transfer(to: NodeId, options?: TransferOptions): Promise<Master>;

@@ -714,6 +714,7 @@ export class GroupNode implements Group {
       isSelf: (session) => session.incarnation === this.incarnation,
       askPresent: (signal) => this.#askPresent(signal),
       onError: (error) => this.#report(error),
+      scope: this.#ports.scope,
     });
     if (this.#failure) election.close(this.#failure);
     this.#elections.set(name, election);
