@@ -58,7 +58,7 @@ export interface NodeOptions {
   readonly priority?: number;
   /** Travels with the mastership: an address, a zone. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Health veto, asked again and again while this node asks for or holds a mastership. */
+  /** Health veto on all elections: `ElectionOptions.eligible` is for one of them. */
   readonly eligible?: () => boolean | Promise<boolean>;
   /** Position of the group's first command, where a group of this name lived before (I5). Default 1. */
   readonly firstPosition?: number;

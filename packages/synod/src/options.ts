@@ -23,7 +23,10 @@ export interface JoinOptions {
   readonly priority?: number;
   /** Travels with the mastership and its events: an address, a zone. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /** Health veto, asked again and again while this process asks for or holds a mastership. */
+  /**
+   * Health veto, asked before this process campaigns for anything and before each renewal: who says no gives back all it
+   * holds. No answer for half a lease is a no. Of one election alone: `group.election(name, { eligible })`.
+   */
   readonly eligible?: () => boolean | Promise<boolean>;
   /**
    * What happens when the main thread of this process is stuck past the end of a mastership it holds: nothing until it goes on

@@ -28,6 +28,12 @@ export interface ElectionOptions {
   readonly priority?: number;
   /** Travels with the mastership. Default: that of the group. */
   readonly metadata?: Readonly<Record<string, string>>;
+  /**
+   * A veto of this election's own, beside that of the group: asked before it is campaigned for and before each renewal. Who
+   * says no does not ask for it, and gives it back when it is master, by its next renewal; what else it holds stays. No answer
+   * for half a lease is a no. Elections that share a function share its answers.
+   */
+  readonly eligible?: () => boolean | Promise<boolean>;
 }
 
 export interface CampaignOptions {

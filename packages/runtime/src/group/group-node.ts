@@ -58,6 +58,7 @@ import {
   type NodeState,
   type RecordChange,
 } from './group.ts';
+import { Health } from './health.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
@@ -142,7 +143,8 @@ export class GroupNode implements Group {
   #ready = Promise.withResolvers<void>();
   #stopped = Promise.withResolvers<void>();
   #failure: Error | null = null;
-  #health: unknown = null;
+  readonly #health: Health;
+  readonly #healthWatches = new Map<string, Subscription>();
   #inspect: ((event: unknown) => void) | null = null;
   #isClosing = false;
   #ending: Promise<void> | null = null;
@@ -193,6 +195,11 @@ export class GroupNode implements Group {
       clock,
       leaseMs: this.#options.leaseMs,
       offer: (to, election, term) => this.#send(to, { type: 'offer', election, term }),
+    });
+    this.#health = new Health({
+      clock,
+      leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
+      onError: (error) => this.#report(error),
     });
     this.#identity = new Identity({
       life: () => this.#life(),
@@ -605,7 +612,6 @@ export class GroupNode implements Group {
     else this.#beginOutside(children.lease);
     if (this.#state === 'follower')
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
-    this.#watchHealth();
     // Set before there was anybody to tell.
     if (this.#live.leaseMs !== undefined) this.configure(this.#live);
     for (const election of this.#elections.values()) election.begun();
@@ -763,8 +769,15 @@ export class GroupNode implements Group {
       },
       term: () => participant()?.licence(election)?.term ?? null,
       remainingMs: () => participant()?.remainingMs(election) ?? 0,
-      want: () => participant()?.tell(election, { type: 'want' }),
-      unwant: (reason) => participant()?.tell(election, { type: 'unwant', reason }),
+      want: () => {
+        if (!participant()) return; // Asked again when there is one.
+        this.#watchHealth(election);
+        participant()?.tell(election, { type: 'want' });
+      },
+      unwant: (reason) => {
+        participant()?.tell(election, { type: 'unwant', reason });
+        this.#unwatchHealth(election);
+      },
       resign: (reason, isSettled, to) =>
         participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
       heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
@@ -795,23 +808,18 @@ export class GroupNode implements Group {
     await this.#onlooker?.askPresent(signal);
   }
 
-  /** The user's veto, asked eight times a lease while this node lives. */
-  #watchHealth(): void {
-    const { eligible } = this.#raw;
-    if (!eligible) return;
-    let told = true;
-    const ask = async () => {
-      let value = false;
-      try {
-        value = await eligible();
-      } catch (error) {
-        this.#report(error);
-      }
-      if (value !== told) this.#participant?.tellAll({ type: 'eligible', value });
-      told = value;
-      if (!this.#isClosing) this.#health = this.#ports.clock.setTimeout(() => void ask(), this.#options.leaseMs / 8);
-    };
-    void ask();
+  /** Vetoes that concern an election are asked before it is, and as long as somebody here wants it. */
+  #watchHealth(election: string): void {
+    const own = this.#settings.get(election)?.eligible;
+    const checks = [this.#raw.eligible, own].filter((check) => check !== undefined);
+    if (checks.length === 0 || this.#healthWatches.has(election)) return;
+    const tell = (value: boolean) => this.#participant?.tell(election, { type: 'eligible', value });
+    this.#healthWatches.set(election, this.#health.watch(checks, tell));
+  }
+
+  #unwatchHealth(election: string): void {
+    this.#healthWatches.get(election)?.close();
+    this.#healthWatches.delete(election);
   }
 
   #connectionChanged(isConnected: boolean): void {
@@ -965,7 +973,7 @@ export class GroupNode implements Group {
     for (const election of this.#elections.values()) election.close(reason);
     this.#onlooker?.close();
     this.#offers.close();
-    if (this.#health !== null) this.#ports.clock.clearTimeout(this.#health);
+    this.#health.close();
     this.#member?.close();
     this.#outsider?.close();
     this.#outbox?.close();

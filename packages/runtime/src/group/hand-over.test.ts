@@ -164,6 +164,59 @@ describe('priority', () => {
   });
 });
 
+describe('eligible', () => {
+  const options = (isHealthy: () => boolean | Promise<boolean>) => ({ eligible: isHealthy });
+
+  it('an election whose own veto says no is given back by its next renewal, and the others stay', async () => {
+    const world = await started();
+    let isHealthy = true;
+    const [a, b] = [world.node('a'), world.node('b')];
+    world.campaign('a');
+    for (const node of [a, b]) {
+      const jobs = node.election('jobs', node === a ? options(() => isHealthy) : {});
+      void jobs.runWhileMaster(({ signal }) => held(signal)).catch(() => {});
+      await world.until(() => jobs.isMaster() || node === b, world.leaseMs);
+    }
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toEqual(['a']);
+    expect(a.election('jobs').isMaster()).toBe(true);
+    const { term } = a.election().master ?? {};
+    isHealthy = false;
+    await world.until(() => b.election('jobs').isMaster(), world.leaseMs / 2);
+    await world.advance(3 * world.leaseMs);
+    expect(world.masters()).toEqual(['a']);
+    expect(a.election().master).toMatchObject({ node: 'a', term });
+    expect(world.held.filter(({ lostBy }) => lostBy !== null)).toMatchObject([{ node: 'a', lostBy: 'resigned' }]);
+    // Well again, it may have it when it is free.
+    isHealthy = true;
+    void b.close();
+    await world.until(() => a.election('jobs').isMaster(), world.leaseMs);
+  });
+
+  it('that of the group vetoes all, and nothing is asked for before it has answered', async () => {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    let answer: boolean | Promise<boolean> = promise;
+    const world = await started(
+      { voters: ['a'] },
+      options(() => answer),
+    );
+    const names = ['group', 'jobs'];
+    const node = world.node('a');
+    for (const name of names)
+      void node
+        .election(name)
+        .runWhileMaster(({ signal }) => held(signal))
+        .catch(() => {});
+    await world.advance(3 * world.leaseMs);
+    expect(world.status('a').sessions).toEqual([]);
+    answer = true;
+    resolve(true);
+    await world.until(() => names.every((name) => node.election(name).isMaster()), world.leaseMs);
+    answer = false;
+    await world.until(() => names.every((name) => !node.election(name).isMaster()), world.leaseMs / 2);
+  });
+});
+
 describe('live settings', () => {
   it('T12: another length of the lease counts from the next renewal on, and loses nothing', async () => {
     const world = await started();
