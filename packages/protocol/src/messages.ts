@@ -102,6 +102,8 @@ const standby = Type.Object({ type: Type.Literal('standby'), election: name, com
 const news = Type.Object({
   type: Type.Literal('news'),
   changes: Type.Array(masterNewsSchema),
+  /** Position of the news before, in what a leader tells: nothing changed in between. Who has not heard that asks for the present. */
+  after: Type.Optional(count),
   /** How a member of the group reckons with clocks: in answer to who asks for the present. */
   drift: Type.Optional(Type.Object({ maxDriftPpm: count, guardDivisor: slot })),
 });

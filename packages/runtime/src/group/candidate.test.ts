@@ -159,6 +159,36 @@ describe('a candidate that is no voter', () => {
     expect(masterOf(world)).toEqual(['web-2']);
   });
 
+  it('news that were lost without a sign are missed when the next come, though they are of something else', async () => {
+    const world = await started(['web-1', 'web-2', 'web-3']);
+    const holding = ['jobs', 's2'].map((name) => world.node('web-1').election(name).campaign());
+    const other = world.node('web-2').election('s3').campaign();
+    const hold = () => isMaster(world, 'web-1') && isMaster(world, 'web-1', 's2') && isMaster(world, 'web-2', 's3');
+    await world.until(hold, world.leaseMs);
+    const [held] = await Promise.all(holding);
+    await other;
+    for (const node of ['web-2', 'web-3'])
+      void world
+        .node(node)
+        .election('jobs')
+        .campaign()
+        .catch(() => {});
+    await world.advance(100);
+    // The servers between them are cut: nobody is told, and both sessions are known for what else hangs on them.
+    world.network.partition(['web-3'], ['a', 'b', 'c', 'web-1', 'web-2']);
+    void held?.resign({ to: 'web-2' });
+    await world.until(() => isMaster(world, 'web-2'), world.leaseMs);
+    await world.advance(50);
+    world.network.heal();
+    const tookMs = await world.until(
+      () => world.node('web-3').election('jobs').master?.node === 'web-2',
+      world.leaseMs,
+    );
+    expect(tookMs).toBeLessThan(world.leaseMs / 2);
+    world.crash('web-2');
+    await world.until(() => isMaster(world, 'web-3'), 1.2 * world.leaseMs);
+  });
+
   it('loses nothing to loss: with a tenth of all messages lost it holds on, and there are never two', async () => {
     const world = await started(['web-1', 'web-2', 'web-3']);
     world.network.faults = { ...world.network.faults, loss: 0.1 };

@@ -105,6 +105,8 @@ export class Member {
   #applied: { readonly applied: Applied; readonly isFresh: boolean }[] = [];
   /** Nodes outside the log that asked for a command. */
   readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
+  /** Position of the news that was told last: since this node leads, all there was. */
+  #toldThrough = 0;
   readonly #answers = new Map<NodeId, { outcomes: Outcomes['outcomes']; changes: MasterNews[] }>();
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
@@ -428,7 +430,7 @@ export class Member {
         this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
         this.#tellLease({ type: 'leading', value: true });
         this.log.leaderChanged();
-        this.#tellNews([this.#options.fold.everything()]);
+        this.#tellNews([{ ...this.#options.fold.everything(), isWhole: true }]);
         onLeading(true);
       }),
     );
@@ -661,6 +663,8 @@ export class Member {
     const { fold } = this.#options;
     fold.restore(snapshot.bytes);
     this.log.restore(snapshot.position);
+    // What it brought was told to nobody.
+    this.#toldThrough = snapshot.position;
     this.#options.onRestored(this.#tellPresent());
   }
 
@@ -702,7 +706,10 @@ export class Member {
   #tellNews(changes: MasterNews[]): void {
     for (const [to, answer] of this.#answers) this.#options.send(to, { type: 'outcomes', ...answer });
     this.#answers.clear();
-    if (this.#isLeading && changes.length > 0) this.#options.send(EVERYBODY, { type: 'news', changes });
+    const last = changes.at(-1);
+    if (!this.#isLeading || !last) return;
+    this.#options.send(EVERYBODY, { type: 'news', changes, after: this.#toldThrough });
+    this.#toldThrough = last.position;
   }
 
   #takeSnapshot(): SnapshotState {

@@ -1,5 +1,5 @@
 import { MasterView } from '@synod/mastership';
-import type { Clock, MasterNews, Message, Received, Session } from '@synod/protocol';
+import type { Clock, MasterNews, Message, News, Received } from '@synod/protocol';
 
 export interface OnlookerOptions {
   readonly clock: Clock;
@@ -18,6 +18,8 @@ export class Onlooker {
   readonly #listening = new Set<() => void>();
   readonly #asking = new Set<() => void>();
   #askAgainAtMs = 0;
+  /** All that changed up to this position was heard of. */
+  #heardThrough = 0;
 
   constructor(options: OnlookerOptions) {
     this.#options = options;
@@ -29,10 +31,9 @@ export class Onlooker {
       if (message.type !== 'news' && message.type !== 'outcomes') continue;
       for (const news of message.changes) {
         const changes = this.heard.hear(news);
-        if (!changes) continue;
-        this.#options.onNews(changes);
-        if (changes.sessions.some((session) => this.#isStrange(session))) this.#askAgain();
+        if (changes) this.#options.onNews(changes);
       }
+      if (message.type === 'news') this.#follow(message);
     }
     for (const onHeard of this.#listening) onHeard();
   }
@@ -65,16 +66,20 @@ export class Onlooker {
     for (const resolve of this.#asking) resolve();
   }
 
-  /** Only who holds something renews: the news of its election was lost (fault 33), and no later one would tell it. */
-  #isStrange({ id, version }: Session): boolean {
-    return version !== id && this.heard.view.held(id).size === 0;
+  /** News that was lost without a sign (fault 33) is missed when the next comes: no later one would tell it. */
+  #follow({ changes, after }: News): void {
+    for (const { position, isWhole } of changes)
+      if (isWhole) this.#heardThrough = Math.max(this.#heardThrough, position);
+    if (after === undefined) return;
+    if (after > this.#heardThrough) return this.#askAgain();
+    for (const { position } of changes) this.#heardThrough = Math.max(this.#heardThrough, position);
   }
 
-  /** Once a lease at most. */
+  /** Four times a lease at most. */
   #askAgain(): void {
     const nowMs = this.#options.clock.now();
     if (nowMs < this.#askAgainAtMs) return;
-    this.#askAgainAtMs = nowMs + this.#options.leaseMs;
+    this.#askAgainAtMs = nowMs + this.#options.leaseMs / 4;
     void this.askPresent().catch(this.#options.onError);
   }
 }
