@@ -71,7 +71,12 @@ function campaignersFor(
 
 function campaignOf(chance: Chance, election: string, inTurns: number): Campaign {
   const turns: Turns | null = chance.happens(inTurns)
-    ? { holds: chance.one([0.02, 0.3, 1.5]), rests: chance.one([0, 0.1, 0.7]), patience: chance.one([0.3, 2, null]) }
+    ? {
+        holds: chance.one([0.02, 0.3, 1.5]),
+        rests: chance.one([0, 0.1, 0.7]),
+        patience: chance.one([0.3, 2, null]),
+        rounds: chance.one([null, null, 1, 2]),
+      }
     : null;
   return { election, turns, ...(chance.happens(0.3) ? { priority: chance.one([0, 20, 80]) } : {}) };
 }

@@ -301,6 +301,7 @@ class Run {
     }
     const tookMs = world.nowMs - healedMs;
     await this.#demandCatchUp(healed);
+    await this.#demandNews(all);
     return tookMs / this.#plan.leaseMs;
   }
 
@@ -325,6 +326,24 @@ class Run {
     this.#fail('N2, protocol.md section 2', `not caught up to position ${through}: ${where.join(', ')}`);
   }
 
+  /** Who is healed outside the log hears of all that changed, within two leases; and of nothing that did not. */
+  async #demandNews(healed: ReadonlySet<NodeId>): Promise<void> {
+    const { world, voters } = this.#group;
+    const outside = () => [...healed].filter((node) => !voters.includes(node)).map((node) => this.#group.life(node));
+    if (outside().length === 0) return;
+    const folds = voters.flatMap((node) => (healed.has(node) ? (this.#group.life(node)?.fold ?? []) : []));
+    const [fold] = folds.sort((a, b) => b.position - a.position);
+    const records = [...(fold?.view.records() ?? [])];
+    const isBehind = (life: Life | null): boolean => {
+      const heard = new Map(life?.group?.present().records.map(({ election, version }) => [election, version]));
+      return records.some(({ election, version }) => (heard.get(election) ?? 0) < version);
+    };
+    const isDone = () => !outside().some(isBehind);
+    if (isDone() || (await world.run(world.nowMs + 2 * this.#plan.leaseMs, isDone))) return;
+    const behind = outside().filter(isBehind);
+    this.#fail('L1, protocol.md section 1', `${behind.map((life) => life?.node).join(', ')} hears of nothing any more`);
+  }
+
   #fail(source: string, what: string): never {
     const { nowMs } = this.#group.world;
     throw new Broken({ invariant: 'a healed majority makes progress', source, what, atMs: nowMs });
@@ -339,10 +358,17 @@ class Run {
     return chance.some(candidates, chance.whole(0, candidates.length));
   }
 
-  /** Elections that a healed node asks for. */
+  /** Elections that a healed node asks for, or will when it has started. */
   #wanted(healed: ReadonlySet<NodeId>): Set<string> {
     const { campaigns } = this.#plan;
-    return new Set([...healed].flatMap((node) => (campaigns[node] ?? []).map(({ election }) => election)));
+    const wanted = new Set<string>();
+    for (const node of healed) {
+      const life = this.#group.life(node);
+      for (const { election } of campaigns[node] ?? []) {
+        if (!life || !this.#user(life, election)?.hasRetired) wanted.add(election);
+      }
+    }
+    return wanted;
   }
 
   /** Anybody: one that is not healed may hold on to its mastership by what gets through. */

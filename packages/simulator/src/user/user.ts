@@ -29,6 +29,8 @@ export interface Turns {
   readonly rests: number;
   /** Asks for no longer than this, then rests; `null` for as long as it takes. */
   readonly patience: number | null;
+  /** After so many turns it asks no more, ever; what else its node holds it holds on to. `null`: it comes again and again. */
+  readonly rounds: number | null;
 }
 
 /** A service that asks for one election and works while it is master, its term attached to each act. */
@@ -42,6 +44,7 @@ export class User {
   #mastership: Mastership | null = null;
   /** Takes no turns any more. */
   readonly #stays = new AbortController();
+  #hasRetired = false;
 
   constructor(life: Life, campaign: Campaign, resources: Resources, manners: UserManners, chance: Chance) {
     this.#life = life;
@@ -49,6 +52,11 @@ export class User {
     this.#resources = resources;
     this.#manners = manners;
     this.#chance = chance;
+  }
+
+  /** It asks no more. */
+  get hasRetired(): boolean {
+    return this.#hasRetired;
   }
 
   begin(group: Group): void {
@@ -78,9 +86,10 @@ export class User {
     void this.#election?.transfer(to).catch(() => {});
   }
 
-  async #takeTurns(election: Election, { holds, rests, patience }: Turns): Promise<void> {
+  async #takeTurns(election: Election, { holds, rests, patience, rounds }: Turns): Promise<void> {
     const { leaseMs } = this.#life;
-    for (;;) {
+    const isLast = (round: number): boolean => rounds !== null && round > rounds && !this.#stays.signal.aborted;
+    for (let round = 1; !isLast(round); round++) {
       const isPatient = patience === null || this.#stays.signal.aborted;
       const mastership = await unlessLate(election.campaign(isPatient ? {} : { timeoutMs: patience * leaseMs }));
       if (mastership) {
@@ -89,6 +98,7 @@ export class User {
       }
       await this.#pause(rests * leaseMs, this.#stays.signal);
     }
+    this.#hasRetired = true;
   }
 
   async #work(mastership: Mastership, forMs = Number.POSITIVE_INFINITY): Promise<void> {
