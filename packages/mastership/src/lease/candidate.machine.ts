@@ -80,7 +80,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       notePriority: assign(({ event }) => (event.type === 'priority' ? { priority: event.value } : {})),
 
       // Asking
-      takeAim: assign(({ context: c }) => ({ aim: rules.aim(c) })),
+      takeAim: assign(({ context: c }) => {
+        const noted = rules.noteServed(c);
+        return { ...noted, aim: rules.aim(noted) };
+      }),
       watchHolder: enqueueActions(({ context: c, enqueue }) => {
         const session = c.aim?.holder?.session;
         if (session !== undefined && rules.mayAsk(c)) enqueue.emit({ type: 'watch', session });
@@ -121,7 +124,6 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         if (s.holding === null || rules.isLapsed(s)) enqueue.emit({ type: 'openEmpty' });
         else enqueue.emit({ type: 'consent', to, election: c.input.election, term, session: s.holding.session });
       }),
-      noteServed: assign(({ context: c }) => rules.noteServed(c)),
       wish: enqueueActions(({ context: c, enqueue }) => {
         const { input } = c.input.lease();
         const { election } = c.input;
@@ -206,7 +208,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Nobody here wants to be master. */
       observing: {
         on: {
-          want: { guard: 'isStaying', target: 'waiting', actions: ['want', 'beginWaiting', 'noteServed'] },
+          want: { guard: 'isStaying', target: 'waiting', actions: ['want', 'beginWaiting'] },
           record: { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
         },
       },
@@ -221,7 +223,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             // A command of ours that had been given up for lost was chosen after all.
             { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
             { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
-            { target: 'waiting', reenter: true, actions: 'noteServed' },
+            { target: 'waiting', reenter: true },
           ],
           offered: { guard: 'mayConsent', target: 'consenting', actions: 'noteOffer' },
           priority: { target: 'waiting', reenter: true, actions: 'notePriority' },
@@ -311,7 +313,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
           record: [
             { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
             { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
-            { target: 'waiting', actions: 'noteServed' },
+            { target: 'waiting' },
           ],
           notOpened: 'waiting',
           over: 'waiting',
@@ -439,7 +441,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Nothing of it is left here. */
       givenBack: {
         always: [
-          { guard: 'isWanted', target: 'waiting', actions: ['letGo', 'refrain', 'noteServed'] },
+          { guard: 'isWanted', target: 'waiting', actions: ['letGo', 'refrain'] },
           { target: 'observing', actions: ['letGo', 'refrain'] },
         ],
       },

@@ -123,9 +123,9 @@ export const candidateRules = {
     c.rules.isNamed(c) && c.isWanted && c.isEligible && !c.isStopping && !c.rules.isLapsed(c.input.lease()),
 
   /** Takes note of who is master now. */
-  noteServed(c: CandidateContext): CandidateContext {
-    const { master, node } = recordOf(c);
-    if (master === null || node === '' || c.served.at(-1) === node) return c;
+  noteServed<Context extends CandidateContext>(c: Context): Context {
+    const { node } = recordOf(c);
+    if (node === '' || c.served.at(-1) === node) return c;
     return { ...c, served: [...c.served, node].slice(-SERVED_REMEMBERED) };
   },
 
@@ -160,7 +160,7 @@ export const candidateRules = {
   take(c: CandidateContext): CandidateContext & { readonly mastership: HeldTerm } {
     const { master, term } = recordOf(c);
     const mastership = { session: master ?? -1, term, givenUpAtMs: null, heir: null };
-    return { ...c, mastership, attempt: null, aim: null, offer: null, successor: null };
+    return c.rules.noteServed({ ...c, mastership, attempt: null, aim: null, offer: null, successor: null });
   },
 
   /** The record does not name us any more. */

@@ -13,6 +13,8 @@ export interface MemoryFaults {
   /** Delay drawn uniformly between the two; needs a clock. */
   readonly delayMinMs?: number;
   readonly delayMaxMs?: number;
+  /** How far apart two nodes are: added to each delay between them, ms. */
+  readonly distanceMs?: (from: NodeId, to: NodeId) => number;
   /** Chance that it may overtake earlier messages of the same two nodes; the others keep their order. */
   readonly reorder?: number;
 }
@@ -156,11 +158,12 @@ export class MemoryNetwork {
       this.#after(0, link, false, arrive);
       return;
     }
-    const { loss = 0, duplicate = 0, reorder = 0, delayMinMs = 0, delayMaxMs = delayMinMs } = this.faults;
+    const { loss = 0, duplicate = 0, reorder = 0, delayMinMs = 0, delayMaxMs = delayMinMs, distanceMs } = this.faults;
+    const farMs = distanceMs?.(from, to) ?? 0;
     if (loss > 0 && random.next() < loss) return;
     const copies = duplicate > 0 && random.next() < duplicate ? 2 : 1;
     for (let copy = 0; copy < copies; copy++) {
-      const delayMs = delayMaxMs > 0 ? between(random, delayMinMs, delayMaxMs) : 0;
+      const delayMs = farMs + (delayMaxMs > 0 ? between(random, delayMinMs, delayMaxMs) : 0);
       const mayOvertake = reorder > 0 && random.next() < reorder;
       this.#after(delayMs, link, mayOvertake, arrive);
     }
