@@ -60,7 +60,7 @@ function judge({ rule, subjects, isWanted }: Probe, isRefused: (subject: string)
 const NOBODY = `nobody-${crypto.randomUUID().slice(0, 8)}`;
 
 const CANDIDATE: readonly Role[] = ['proposer', 'learner', 'log', 'identity', 'whois', 'candidate'];
-const MEMBER: readonly Role[] = [...CANDIDATE, 'acceptor', 'formation'];
+const MEMBER: readonly Role[] = [...CANDIDATE, 'acceptor', 'formation', 'news'];
 const SAYS: Readonly<Record<PermissionsOptions['kind'], readonly Role[]>> = {
   member: [...MEMBER, 'event'],
   candidate: CANDIDATE,
@@ -69,8 +69,8 @@ const SAYS: Readonly<Record<PermissionsOptions['kind'], readonly Role[]>> = {
 };
 const HEARS: Readonly<Record<PermissionsOptions['kind'], readonly Role[]>> = {
   member: [...MEMBER, 'event', 'admin'],
-  candidate: ['learner', 'identity', 'candidate', 'event'],
-  observer: ['learner', 'identity', 'event'],
+  candidate: ['news', 'identity', 'candidate', 'event'],
+  observer: ['news', 'identity', 'event'],
   operator: ['event'],
 };
 

@@ -7,6 +7,7 @@ const ROLES: ReadonlySet<string> = new Set<Role>([
   'acceptor',
   'proposer',
   'learner',
+  'news',
   'log',
   'identity',
   'formation',

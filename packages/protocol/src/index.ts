@@ -79,6 +79,7 @@ export type {
   Accepted,
   AcceptedEntry,
   Append,
+  AwaitingLearner,
   Chosen,
   Claim,
   Claimed,

@@ -23,6 +23,9 @@ export type AcceptedEntry = Readonly<Static<typeof acceptedEntry>>;
 const learnedEntry = Type.Object({ slot, value: bytes });
 export type LearnedEntry = Readonly<Static<typeof learnedEntry>>;
 
+const learner = Type.Object({ node: name, incarnation: name });
+export type AwaitingLearner = Readonly<Static<typeof learner>>;
+
 /** Phase 1a: asks to lead the log from `fromSlot` on (B2). */
 const prepare = Type.Object({ type: Type.Literal('prepare'), ballot, fromSlot: slot });
 
@@ -46,10 +49,19 @@ const promise = Type.Object({
 /** Refuses Prepare or Accept of `ballot`: a higher one was promised. A message, no error. */
 const reject = Type.Object({ type: Type.Literal('reject'), ballot, promised: ballot });
 
-/** Phase 2a (P2). */
-const accept = Type.Object({ type: Type.Literal('accept'), ballot, slot, value: bytes });
+/**
+ * Phase 2a (P2). `learner`: a voter that waits for what this comes to, and is told by the acceptors themselves (N4): a hop less
+ * than by way of the proposer. Of that voter the life whose votes the proposer would count (I2).
+ */
+const accept = Type.Object({
+  type: Type.Literal('accept'),
+  ballot,
+  slot,
+  value: bytes,
+  learner: Type.Optional(learner),
+});
 
-/** Phase 2b (P2). */
+/** Phase 2b (P2): to the proposer, and to the learner that its Accept names (N4). */
 const accepted = Type.Object({ type: Type.Literal('accepted'), ballot, slot, store });
 
 /** The slot is chosen and trimmed at the voter: fetch it, do not propose in it (P2). */

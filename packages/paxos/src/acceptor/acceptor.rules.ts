@@ -127,7 +127,7 @@ function prepare(state: AcceptorState, store: Store, message: Received<Prepare>,
 
 /** P2. Trimmed comes first: such a slot is chosen, whatever the ballot. */
 function accept(state: AcceptorState, store: Store, message: Received<Accept>, draft: Draft): void {
-  const { ballot, slot, value, from } = message;
+  const { ballot, slot, value, from, learner } = message;
   if (!isBallotOf(ballot, from)) return;
   if (slot <= state.trimmedThrough) {
     draft.replies.push({ to: from, message: { type: 'trimmed', ballot, slot, trimmedThrough: state.trimmedThrough } });
@@ -146,7 +146,10 @@ function accept(state: AcceptorState, store: Store, message: Received<Accept>, d
     state.accepted.set(slot, { ballot, value });
     draft.records.push({ type: 'accepted', slot, ballot, value });
   }
-  draft.replies.push({ to: from, message: { type: 'accepted', ballot, slot, store } });
+  const accepted = { type: 'accepted', ballot, slot, store } as const;
+  // N4: whoever waits for it hears it first.
+  if (learner !== undefined && learner.node !== from) draft.replies.push({ to: learner.node, message: accepted });
+  draft.replies.push({ to: from, message: accepted });
 }
 
 function learned(state: AcceptorState, through: number): void {

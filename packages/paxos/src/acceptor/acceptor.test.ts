@@ -123,6 +123,19 @@ describe('P2: Accept', () => {
     expect(heldValue(state, 7, ballot(3, 'n2'))).toEqual(value('a'));
   });
 
+  it('N4: is answered to whom it names as the one that waits, too', () => {
+    const { actor, bundle } = acceptor();
+    const asked = accept(ballot(3, 'n2'), 7, value('a'));
+    const message = { type: 'accepted', ballot: ballot(3, 'n2'), slot: 7, store };
+    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n3', incarnation: 'c1' } }] });
+    expect(bundle().replies).toEqual([
+      { to: 'n3', message },
+      { to: 'n2', message },
+    ]);
+    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n2', incarnation: 'b1' } }] });
+    expect(bundle().replies).toEqual([{ to: 'n2', message }]);
+  });
+
   it('of a higher ballot is a promise too: a lower Prepare and Accept are rejected afterwards', () => {
     const { actor, bundle, answers } = acceptor();
     actor.send({ type: 'accepts', messages: [accept(ballot(5, 'n3'), 1, value('a'))] });

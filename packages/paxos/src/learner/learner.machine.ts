@@ -73,6 +73,10 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
         assertEvent(event, 'chosens');
         for (const message of event.messages) rules.chosen(state, input, message, out);
       }),
+      countAccepted: hear(({ input, state }, event, out) => {
+        assertEvent(event, 'accepteds');
+        for (const message of event.messages) rules.accepted(state, input, message, out);
+      }),
       noteDecided: hear(({ input, state }, event, out) => {
         assertEvent(event, 'decided');
         rules.decided(state, input, event.ballot, event.slot, event.value, out);
@@ -129,6 +133,7 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
     context: ({ input }) => ({ input, state: initialLearner(input) }),
     on: {
       chosens: { actions: 'noteChosen' },
+      accepteds: { actions: 'countAccepted' },
       decided: { actions: 'noteDecided' },
       learneds: { actions: 'learn' },
       snapshots: { actions: 'takeSnapshot' },

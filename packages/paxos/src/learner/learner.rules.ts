@@ -1,4 +1,5 @@
 import {
+  type Accepted,
   type Ballot,
   type Chosen,
   type Clock,
@@ -9,6 +10,7 @@ import {
   type Learned,
   type LearnedEntry,
   type NodeId,
+  type QuorumSystem,
   type Random,
   type Received,
   type Snapshot,
@@ -29,6 +31,8 @@ export interface LearnerInput {
   readonly self: NodeId;
   /** Everybody else who learns: whom to ask. */
   readonly others: readonly NodeId[];
+  /** By which answers of acceptors are counted here (N4). */
+  readonly quorum: QuorumSystem;
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly random: Random;
@@ -48,6 +52,8 @@ export interface LearnerRecovered {
 
 export type LearnerEvent =
   | { readonly type: 'chosens'; readonly messages: readonly Received<Chosen>[] }
+  /** Acceptors answered an Accept that names this node as the one that waits (N4). */
+  | { readonly type: 'accepteds'; readonly messages: readonly Received<Accepted>[] }
   /** Our own proposer counted an accept quorum. */
   | { readonly type: 'decided'; readonly ballot: Ballot; readonly slot: number; readonly value: Value }
   | { readonly type: 'learneds'; readonly messages: readonly Received<Learned>[] }
@@ -87,6 +93,8 @@ export interface LearnerState {
   highest: number;
   /** Chosen at this ballot, but we do not hold that value: it is fetched, or its Accept comes late. */
   readonly unheld: Map<number, Ballot>;
+  /** Who accepted at which ballot, in slots whose acceptors tell us themselves (N4). */
+  readonly votes: Map<number, { readonly ballot: Ballot; readonly voters: Set<NodeId> }>;
   /** Highest slot known chosen. */
   known: number;
   /** Highest slot seen proposed. */
@@ -122,6 +130,7 @@ export const initialLearner = ({ recovered: { through, learned } }: LearnerInput
     learned: new Map([...learned].filter(([slot]) => slot > through)),
     highest,
     unheld: new Map(),
+    votes: new Map(),
     known: highest,
     proposed: 0,
     wanted: through,
@@ -138,12 +147,16 @@ const ANSWER_BYTES = 512 * 1024;
 /** What an entry adds to an answer besides its value, bytes, no less. */
 const ENTRY_BYTES = 32;
 
+/** Slots beyond what is applied here whose votes are counted (N4): twice what a proposer may be ahead (B3). */
+const MAX_COUNTED = 64;
+
 /** The last slot there can be. */
 const LAST_SLOT = 2 ** 52;
 
 /** The rules of the learner. Each changes `state` and adds to `out`. */
 export interface LearnerRules {
   chosen(state: LearnerState, input: LearnerInput, message: Received<Chosen>, out: LearnerEmitted[]): void;
+  accepted(state: LearnerState, input: LearnerInput, message: Received<Accepted>, out: LearnerEmitted[]): void;
   decided(
     state: LearnerState,
     input: LearnerInput,
@@ -163,6 +176,7 @@ export interface LearnerRules {
 
 export const learnerRules: LearnerRules = {
   chosen,
+  accepted,
   decided,
   learned,
   snapshot,
@@ -185,6 +199,25 @@ function chosen(state: LearnerState, input: LearnerInput, message: Received<Chos
   const value = input.held(slot, ballot);
   if (value) learn(state, slot, value, { type: 'chosen', slot, ballot }, out);
   else if (!state.learned.has(slot)) waitFor(state, slot, ballot);
+}
+
+/**
+ * N4: with an accept quorum of one ballot, counted in a set of voters, the slot is chosen, whoever counts. Votes of an older
+ * ballot than the newest heard of are not kept: one ballot is waited for, and the proposer tells all the same.
+ */
+function accepted(state: LearnerState, input: LearnerInput, message: Received<Accepted>, out: LearnerEmitted[]): void {
+  const { slot, ballot, from } = message;
+  if (slot <= state.through || slot > state.through + MAX_COUNTED || !input.quorum.voters.has(from)) return;
+  let votes = state.votes.get(slot);
+  const order = votes ? compareBallots(ballot, votes.ballot) : 1;
+  if (order < 0) return;
+  if (!votes || order > 0) {
+    votes = { ballot, voters: new Set() };
+    state.votes.set(slot, votes);
+  }
+  votes.voters.add(from);
+  if (!input.quorum.isAcceptQuorum(votes.voters)) return;
+  chosen(state, input, { type: 'chosen', slot, ballot, from: ballot.nodeId }, out);
 }
 
 /** B3: an accept quorum was counted here. The others are told (ballot, slot) alone: they hold the value, or fetch it. */
@@ -332,6 +365,7 @@ function learn(state: LearnerState, slot: number, value: Value, record: JournalR
   }
   state.learned.set(slot, value);
   state.unheld.delete(slot);
+  state.votes.delete(slot);
   state.highest = Math.max(state.highest, slot);
   out.push({ type: 'record', record });
 }
@@ -347,6 +381,7 @@ function forget(state: LearnerState, through: number): void {
   state.trimmedThrough = through;
   for (const slot of state.learned.keys()) if (slot <= through) state.learned.delete(slot);
   for (const slot of state.unheld.keys()) if (slot <= through) state.unheld.delete(slot);
+  for (const slot of state.votes.keys()) if (slot <= through) state.votes.delete(slot);
 }
 
 function concat(chunks: readonly Uint8Array[], size: number): Uint8Array {

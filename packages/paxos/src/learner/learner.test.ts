@@ -1,9 +1,9 @@
-import type { Ballot, Chosen, Fetch, Learned, NodeId, Received, Snapshot, Value } from '@synod/protocol';
+import type { Accepted, Ballot, Chosen, Fetch, Learned, NodeId, Received, Snapshot, Value } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { sameBytes } from '../same-bytes.ts';
-import { ballot, from, LEASE_MS, learnerInput, play, value } from '../testing/fixtures.ts';
+import { ballot, from, LEASE_MS, learnerInput, play, store, value } from '../testing/fixtures.ts';
 import { learnerMachine } from './learner.machine.ts';
 import type { LearnerEmitted, LearnerInput, SnapshotState } from './learner.rules.ts';
 
@@ -12,6 +12,9 @@ const B2 = ballot(2, 'n3');
 
 const chosen = (sender: NodeId, slot: number, by: Ballot = B1): Received<Chosen> =>
   from(sender, { type: 'chosen', ballot: by, slot });
+
+const accepted = (sender: NodeId, slot: number, by: Ballot = B1): Received<Accepted> =>
+  from(sender, { type: 'accepted', ballot: by, slot, store });
 
 const learned = (sender: NodeId, slots: readonly number[], learnedThrough = 0): Received<Learned> =>
   from(sender, { type: 'learned', entries: slots.map((slot) => ({ slot, value: value(`v${slot}`) })), learnedThrough });
@@ -32,6 +35,7 @@ function learner(overrides: Partial<LearnerInput> = {}) {
       for (const slot of slots) accepted.set(`${slot} 1`, value(`v${slot}`));
     },
     choose: (...messages: Received<Chosen>[]) => actor.send({ type: 'chosens', messages }),
+    count: (...messages: Received<Accepted>[]) => actor.send({ type: 'accepteds', messages }),
     learn: (...messages: Received<Learned>[]) => actor.send({ type: 'learneds', messages }),
     fetch: (...messages: Received<Fetch>[]) => actor.send({ type: 'fetches', messages }),
     install: (...messages: Received<Snapshot>[]) => actor.send({ type: 'snapshots', messages }),
@@ -138,6 +142,47 @@ describe('B3: a learner may use a value it holds only if it was accepted at exac
     actor.send({ type: 'proposed', slots: [1], from: 'n2' });
     expect(told()).toEqual(['record chosen', 'apply 1', 'progress 1/1']);
     expect(mode()).not.toContain('behind');
+  });
+});
+
+describe('N4: a learner that waits counts the answers of acceptors itself', () => {
+  it('with an accept quorum of one ballot the slot is chosen', () => {
+    const { hold, count, told } = learner();
+    hold(1);
+    count(accepted('n1', 1));
+    expect(told()).toEqual([]);
+    count(accepted('n3', 1));
+    expect(told()).toEqual(['record chosen', 'apply 1', 'progress 1/1']);
+    count(accepted('n2', 1));
+    expect(told()).toEqual([]);
+  });
+
+  it('voters are counted in a set, and strangers not at all', () => {
+    const { hold, count, told } = learner();
+    hold(1);
+    count(accepted('n2', 1), accepted('n2', 1), accepted('n9', 1));
+    expect(told()).toEqual([]);
+  });
+
+  it('answers to different ballots are no quorum', () => {
+    const { hold, count, told } = learner();
+    hold(1);
+    count(accepted('n1', 1, B1), accepted('n2', 1, B2), accepted('n3', 1, B1));
+    expect(told()).toEqual([]);
+    count(accepted('n3', 1, B2));
+    expect(told()).toEqual(['progress 0/1', 'fetch 1-1 of n3']);
+  });
+
+  it('B3: a value that is not held at that ballot is fetched from its proposer', () => {
+    const { count, told } = learner();
+    count(accepted('n1', 1), accepted('n3', 1));
+    expect(told()).toEqual(['progress 0/1', 'fetch 1-1 of n2']);
+  });
+
+  it('only slots within reach are counted: whoever counts keeps no more than a window or two', () => {
+    const { count, state } = learner();
+    for (let slot = 1; slot < 1000; slot++) count(accepted('n2', slot));
+    expect(state().votes.size).toBe(64);
   });
 });
 

@@ -101,7 +101,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       sayLeading: effect(({ state }, _, out) => out.push({ type: 'leading', ballot: state.ballot })),
       submit: effect(({ state }, event) => {
         assertEvent(event, 'submit');
-        rules.submit(state, event.commands, event.isUrgent);
+        rules.submit(state, event.commands, event.isUrgent, event.learner);
       }),
       withdraw: effect(({ state }, event) => {
         assertEvent(event, 'withdraw');

@@ -1,6 +1,7 @@
 import {
   type Accept,
   type Accepted,
+  type AwaitingLearner,
   type Ballot,
   between,
   type Clock,
@@ -50,7 +51,13 @@ export interface ProposerInput {
 
 export type ProposerEvent =
   /** `isUrgent`: commands of the machine `master` (B7). */
-  | { readonly type: 'submit'; readonly commands: readonly Command[]; readonly isUrgent: boolean }
+  | {
+      readonly type: 'submit';
+      readonly commands: readonly Command[];
+      readonly isUrgent: boolean;
+      /** A voter that waits for what they come to (N4). */
+      readonly learner?: AwaitingLearner;
+    }
   | { readonly type: 'withdraw'; readonly ids: readonly CommandId[] }
   /** `slot`: seen to be proposed, unlearned, and maybe held by nobody (B1c). */
   | { readonly type: 'lead'; readonly reason: LeadReason; readonly slot?: number }
@@ -118,6 +125,8 @@ export interface ProposerState {
   urgent: Command[];
   queue: Command[];
   queuedBytes: number;
+  /** Who waits for the next batch (N4). Only a hint: it learns all the same when the proposer tells. */
+  learner: AwaitingLearner | null;
   /** Ids of all commands queued, open, or in the backlog. */
   readonly ids: Set<CommandId>;
 
@@ -142,6 +151,8 @@ export interface Proposal {
   readonly commands: readonly Command[];
   /** False for what an earlier ballot proposed. */
   readonly isOurs: boolean;
+  /** N4. */
+  readonly learner?: AwaitingLearner;
 }
 
 /** A proposal under way. */
@@ -190,6 +201,7 @@ export const initialProposer = (input: ProposerInput): ProposerState => ({
   urgent: [],
   queue: [],
   queuedBytes: 0,
+  learner: null,
   ids: new Set(),
   roundTripMs: 0,
   resendMs: 0,
@@ -215,7 +227,7 @@ export interface ProposerRules {
   takeOver(state: ProposerState, input: ProposerInput): void;
   /** While leading: no-ops up to a slot that somebody else proposed and nobody holds (B1c, B2). */
   fill(state: ProposerState, through: number): void;
-  submit(state: ProposerState, commands: readonly Command[], isUrgent: boolean): void;
+  submit(state: ProposerState, commands: readonly Command[], isUrgent: boolean, learner?: AwaitingLearner): void;
   withdraw(state: ProposerState, ids: readonly CommandId[]): void;
   propose(state: ProposerState, input: ProposerInput, out: Out): void;
   noteAccepted(state: ProposerState, input: ProposerInput, message: Received<Accepted>, out: Out): void;
@@ -374,7 +386,13 @@ function fill(state: ProposerState, through: number): void {
 }
 
 /** A command that is queued or open already is not proposed twice. One too large for a batch is its proposer's mistake. */
-function submit(state: ProposerState, commands: readonly Command[], isUrgent: boolean): void {
+function submit(
+  state: ProposerState,
+  commands: readonly Command[],
+  isUrgent: boolean,
+  learner?: AwaitingLearner,
+): void {
+  if (learner !== undefined) state.learner = learner;
   for (const command of commands) {
     if (state.ids.has(command.id) || commandBytes(command) > MAX_COMMAND_BYTES) continue;
     state.ids.add(command.id);
@@ -404,7 +422,10 @@ function propose(state: ProposerState, input: ProposerInput, out: Out): void {
   while (state.nextSlot <= last && state.urgent.length + state.queue.length > 0) {
     if (state.open.size >= BUSY_SLOTS && state.queuedBytes + FRAME_BYTES < MAX_BATCH_BYTES) return;
     const commands = takeBatch(state);
-    open(state, input, { slot: state.nextSlot++, value: encodeBatch(commands), commands, isOurs: true }, out);
+    const { learner } = state;
+    state.learner = null;
+    const proposal = { slot: state.nextSlot++, value: encodeBatch(commands), commands, isOurs: true };
+    open(state, input, learner === null ? proposal : { ...proposal, learner }, out);
   }
 }
 
@@ -485,6 +506,7 @@ function stepDown(state: ProposerState, by: Ballot | null, out: Out): void {
   state.urgent = [];
   state.queue = [];
   state.queuedBytes = 0;
+  state.learner = null;
   state.ids.clear();
   state.pages.clear();
   state.promised.clear();
@@ -593,12 +615,10 @@ function takeBatch(state: ProposerState): Command[] {
 /** B7. */
 const isUrgent = (command: Command): boolean => command.machine === 'master';
 
-const acceptOf = ({ ballot }: ProposerState, { slot, value }: Proposal): Accept => ({
-  type: 'accept',
-  ballot,
-  slot,
-  value,
-});
+const acceptOf = ({ ballot }: ProposerState, { slot, value, learner }: Proposal): Accept => {
+  const accept = { type: 'accept', ballot, slot, value } as const;
+  return learner === undefined ? accept : { ...accept, learner };
+};
 
 function sendPrepare(state: ProposerState, to: NodeId[], out: Out): void {
   out.push({ type: 'send', to, message: { type: 'prepare', ballot: state.ballot, fromSlot: state.fromSlot } });

@@ -685,6 +685,26 @@ describe('B7: commands of the machine master', () => {
   });
 });
 
+describe('N4: a voter that waits', () => {
+  it('is named in the Accept of the batch it waits for, also when that is sent again, and in no other', () => {
+    const { actor, clock, leading, submit, take } = proposer();
+    const named = () =>
+      take().flatMap((sent) =>
+        sent.type === 'send' && sent.message.type === 'accept' ? [[sent.message.slot, sent.message.learner]] : [],
+      );
+    const learner = { node: 'n3', incarnation: 'c1' };
+    leading();
+    actor.send({ type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner });
+    submit(command('a/1'));
+    expect(named()).toEqual([
+      [1, learner],
+      [2, undefined],
+    ]);
+    clock.advance(LEASE_MS / 10);
+    expect(named()).toContainEqual([1, learner]);
+  });
+});
+
 describe('B1: wishes', () => {
   it('are honoured once: not while preparing or leading', () => {
     const { lead, leading, told } = proposer();

@@ -105,6 +105,7 @@ export function play<M extends AnyStateMachine>(
 export const learnerInput = (clock: VirtualClock, overrides: Partial<LearnerInput> = {}): LearnerInput => ({
   self: 'n1',
   others: ['n2', 'n3'],
+  quorum: majority(['n1', 'n2', 'n3']),
   leaseMs: LEASE_MS,
   clock,
   random: seededRandom(1),

@@ -152,6 +152,7 @@ export class TestNode {
       input: {
         self,
         others: ids.filter((id) => id !== self),
+        quorum: majority(ids),
         leaseMs: LEASE_MS,
         clock,
         random,

@@ -12,7 +12,8 @@ export interface Address {
 export type Role =
   | 'acceptor' // Prepare, Accept
   | 'proposer' // Promise, Accepted, Reject, Trimmed
-  | 'learner' // news of chosen slots, fetches and their answers, news of the fold
+  | 'learner' // news of chosen slots, fetches and their answers
+  | 'news' // what the fold of `master` changed, for nodes outside the log
   | 'log' // to 'append': requests to whoever leads
   | 'identity' // I1
   | 'formation' // I5

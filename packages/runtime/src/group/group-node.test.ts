@@ -790,7 +790,7 @@ describe('observer', () => {
     expect(world.clock.nextAtMs()).toBeUndefined();
     const teller = world.network.bus('a');
     const payload = encodeEnvelope({ config: '', incarnation: 'i', message: { type: 'news', changes: [] } });
-    teller.publish({ role: 'learner', to: 'all' }, payload);
+    teller.publish({ role: 'news', to: 'all' }, payload);
     await world.advance(1);
     expect(world.clock.nextAtMs()).toBeUndefined();
   });

@@ -69,7 +69,7 @@ import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
 import { Outsider } from './outsider.ts';
 import type { Participant } from './participant.ts';
-import { RECIPIENT, type Roles, realMachines } from './roles.ts';
+import { HEARS, RECIPIENT, type Roles, realMachines } from './roles.ts';
 
 type GroupMachine = ReturnType<typeof groupMachine>;
 
@@ -383,12 +383,7 @@ export class GroupNode implements Group {
   /** Subscribes, and measures a round trip on the way. */
   async #listen(): Promise<number> {
     const { bus, clock } = this.#ports;
-    this.#mailbox.listen('identity');
-    this.#mailbox.listen('learner');
-    if (this.#options.membership.role === 'member') {
-      for (const role of ['formation', 'acceptor', 'proposer', 'candidate', 'log'] as const) this.#mailbox.listen(role);
-    }
-    if (this.#options.membership.role === 'candidate') this.#mailbox.listen('candidate');
+    for (const role of HEARS[this.#options.membership.role]) this.#mailbox.listen(role);
     if (this.#options.membership.role !== 'observer') {
       this.#subscriptions.push(
         bus.onNoResponders(({ role, to }) =>

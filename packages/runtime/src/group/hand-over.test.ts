@@ -1,3 +1,4 @@
+import { encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestWorld } from '../testing/test-world.ts';
 
@@ -57,8 +58,54 @@ describe('T8: hand-over', () => {
     expect(world.node('a').election().isMaster()).toBe(true);
     await world.until(() => world.masters().includes('b'), world.leaseMs);
     expect(isWorking).toBe(false);
+    // Who takes over may learn it before who gave (N4).
+    await world.advance(100);
     expect((await transferring).node).toBe('b');
     expect(world.status('b').elections[0]?.cause).toBe('transferred');
+  });
+
+  it('N4: the acceptors tell whoever takes over, and it tells the others: the one that gave may be gone', async () => {
+    const world = await started({ delayMs: 10 });
+    const { clock } = world;
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    world.campaign('b');
+    const { started: isJoined } = world.launch('o', { membership: { role: 'observer' } });
+    await world.advance(world.leaseMs);
+    await isJoined;
+    const fromMs = clock.now();
+    mastership.resign().catch(() => {});
+    await clock.advanceAsync(9); // Its Accept has left; no answer can be back.
+    world.crash('a');
+    await world.until(() => world.node('o').election().master?.node === 'b', world.leaseMs);
+    // Three hops of 10 ms at most, counted in whole steps.
+    expect(clock.now() - fromMs).toBeLessThan(31);
+    expect(world.masters()).toEqual(['b']);
+  });
+
+  it.each([
+    ['this life of it', (incarnation: string) => incarnation, 1],
+    // As when its folder was rolled back: the proposer has seen more of it, and its vote is none.
+    ['another life', () => 'another', 0],
+  ])('N4, I2: whoever waits counts its own vote where the proposer names %s', async (_, named, learned) => {
+    const world = await started();
+    const { configuration, incarnation, journal, learnedThrough } = world.status('a');
+    const waiting = world.status('b');
+    world.crash('a');
+    world.crash('c');
+    const { storeId = '', incarnations = 0 } = journal ?? {};
+    const store = { storeId, incarnations };
+    const ballot = { round: 1_000, nodeId: 'a', incarnation };
+    const slot = Math.max(learnedThrough, waiting.learnedThrough) + 1;
+    const learner = { node: 'b', incarnation: named(waiting.incarnation) };
+    const leader = world.network.bus('a');
+    const say = (role: 'acceptor' | 'proposer', message: Message) =>
+      leader.publish({ role, to: 'b' }, encodeEnvelope({ config: configuration, incarnation, store, message }));
+    say('acceptor', { type: 'accept', ballot, slot, value: NO_OP, learner });
+    say('proposer', { type: 'accepted', ballot, slot, store });
+    await world.advance(20);
+    expect(world.status('b').learnedThrough - waiting.learnedThrough).toBe(learned);
   });
 
   it('who does not wait does not agree: transfer() fails and the mastership stays; resign({ to }) frees it for all', async () => {

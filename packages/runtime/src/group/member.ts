@@ -12,7 +12,9 @@ import {
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
 import {
   type Accept,
+  type Accepted,
   type Append,
+  type AwaitingLearner,
   type Ballot,
   type Codec,
   type Command,
@@ -36,6 +38,7 @@ import {
   type Standby,
   type Store,
   type Subscription,
+  type TimerHandle,
   type Value,
 } from '@synod/protocol';
 import type { NodePorts, ResolvedOptions } from '../options.ts';
@@ -101,6 +104,7 @@ export class Member {
   #isLeading = false;
   #appliedThrough: number;
   #isDelivering = false;
+  #lead: TimerHandle | null = null;
   /** Not told yet to anybody: what a turn brought is told at its end, as one. */
   #applied: { readonly applied: Applied; readonly isFresh: boolean }[] = [];
   /** Nodes outside the log that asked for a command. */
@@ -143,7 +147,7 @@ export class Member {
       position: recovered.snapshot?.position ?? configuration.firstPosition - 1,
       isLeading: () => this.#isLeading,
       leader: () => this.leader,
-      submit: (commands, isUrgent) => this.#roles?.proposer.send({ type: 'submit', commands, isUrgent }),
+      submit: (commands, isUrgent) => this.#submit(commands, isUrgent),
       withdraw: (ids) => this.#roles?.proposer.send({ type: 'withdraw', ids }),
       append: (commands) => options.send('append', { type: 'append', commands: encodeBatch(commands) }),
       lead: (reason) => this.#roles?.proposer.send({ type: 'lead', reason }),
@@ -178,6 +182,7 @@ export class Member {
       learner: {
         self,
         others: configuration.voters.map((voter) => voter.node).filter((node) => node !== self),
+        quorum: quorumSystemOf(configuration),
         leaseMs,
         clock,
         random,
@@ -276,10 +281,12 @@ export class Member {
         this.#accepts(roles, turn.messages as readonly Received<Accept>[]);
         break;
       case 'promise':
-      case 'accepted':
       case 'reject':
       case 'trimmed':
         for (const message of turn.messages) this.#answer(roles, message);
+        break;
+      case 'accepted':
+        this.#accepteds(roles, turn.messages as readonly Received<Accepted>[]);
         break;
       case 'chosen':
         for (const message of turn.messages) {
@@ -395,6 +402,7 @@ export class Member {
   }
 
   close(): void {
+    this.#options.ports.clock.clearTimeout(this.#lead);
     this.#participant?.close();
     this.log.close();
     this.#appends?.close();
@@ -493,7 +501,7 @@ export class Member {
     });
   }
 
-  #hearLease({ lease, proposer }: Roles): void {
+  #hearLease({ lease }: Roles): void {
     const { ports, holderClock, candidate, send, onAcquired, onRenewed, onLost, onWord, onStopped, onFailure } =
       this.#options;
     this.#participant = new Participant({
@@ -505,8 +513,7 @@ export class Member {
       standBy: ({ to, election, command }) =>
         send(to, { type: 'standby', election, commands: encodeBatch(command ? [command] : []) }),
       onAcquired: (held) => {
-        // B1b: the master of the group must lead.
-        if (held.election === GROUP_ELECTION && !this.#isLeading) proposer.send({ type: 'lead', reason: 'master' });
+        if (held.election === GROUP_ELECTION) this.#leadSoon();
         onAcquired(held);
       },
       onRenewed,
@@ -515,6 +522,18 @@ export class Member {
       onStopped,
       onFailure,
     });
+  }
+
+  /**
+   * B1b: the master of the group must lead. First the news of it leave, here and at the others: who led leads on meanwhile.
+   */
+  #leadSoon(): void {
+    const { ports, options } = this.#options;
+    if (this.#isLeading || this.#lead !== null) return;
+    this.#lead = ports.clock.setTimeout(() => {
+      this.#lead = null;
+      if (this.isMaster() && !this.#isLeading) this.#roles?.proposer.send({ type: 'lead', reason: 'master' });
+    }, options.leaseMs / 300);
   }
 
   #tellLease(event: LeaseEvent): void {
@@ -535,9 +554,19 @@ export class Member {
       this.#sawRound(ballot);
       this.#sawLeader(ballot);
     }
-    roles.acceptor?.send({ type: 'accepts', messages });
+    roles.acceptor?.send({ type: 'accepts', messages: messages.map((message) => this.#unlessStranger(message)) });
     // The disk is at work meanwhile.
     queueMicrotask(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
+  }
+
+  /**
+   * I2, N4: our own vote counts here only if the proposer would count it. Whether this folder was rolled back we cannot know;
+   * it can, and names the life of ours that it admits.
+   */
+  #unlessStranger(message: Received<Accept>): Received<Accept> {
+    const { learner, ...accept } = message;
+    const isStranger = learner?.node === this.#self && learner.incarnation !== this.#options.incarnation;
+    return isStranger ? accept : message;
   }
 
   #noteProposed(roles: Roles, messages: readonly Received<Accept>[]): void {
@@ -552,8 +581,43 @@ export class Member {
   #answer(roles: Roles, message: Received<Message>): void {
     if (message.type === 'reject') this.#sawRound(message.promised);
     const { type } = message;
-    if (type === 'promise' || type === 'accepted' || type === 'reject' || type === 'trimmed')
-      roles.proposer?.send(message);
+    if (type === 'promise' || type === 'reject' || type === 'trimmed') roles.proposer?.send(message);
+  }
+
+  /** To our own proposal, or to somebody else's whose outcome this node waits for (N4). */
+  #accepteds(roles: Roles, messages: readonly Received<Accepted>[]): void {
+    const others: Received<Accepted>[] = [];
+    for (const message of messages) {
+      if (message.ballot.nodeId === this.#self) roles.proposer?.send(message);
+      else others.push(message);
+    }
+    if (others.length > 0) this.#asFresh(() => roles.learner.send({ type: 'accepteds', messages: others }));
+  }
+
+  #submit(commands: readonly Command[], isUrgent: boolean): void {
+    const learner = isUrgent ? this.#waiter(commands) : null;
+    const event = { type: 'submit', commands, isUrgent } as const;
+    this.#roles?.proposer.send(learner === null ? event : { ...event, learner });
+  }
+
+  /** N4: the voter that becomes master by these commands, and waits for nothing else. */
+  #waiter(commands: readonly Command[]): AwaitingLearner | null {
+    for (const { body } of commands) {
+      const node = this.#taker(body);
+      if (node === null || node === this.#self) continue;
+      const incarnation = this.voters.lifeOf(node);
+      if (incarnation !== null) return { node, incarnation };
+    }
+    return null;
+  }
+
+  #taker(body: Uint8Array): NodeId | null {
+    const { view } = this.#options.fold;
+    const asked = decodeMasterCommand(body);
+    if (asked?.type === 'open') return asked.take ? asked.node : null;
+    if (asked?.type === 'beMaster') return view.session(asked.session)?.node ?? null;
+    if (asked?.type === 'transfer') return view.session(asked.to)?.node ?? null;
+    return null;
   }
 
   /** Whoever leads appends for others; a command's candidate must be its sender (I4). */
@@ -579,8 +643,8 @@ export class Member {
         if (!this.#isVoterNode(from)) this.#noteAsker(command, from);
       }
     }
-    if (urgent.length > 0) roles.proposer.send({ type: 'submit', commands: urgent, isUrgent: true });
-    if (others.length > 0) roles.proposer.send({ type: 'submit', commands: others, isUrgent: false });
+    if (urgent.length > 0) this.#submit(urgent, true);
+    if (others.length > 0) this.#submit(others, false);
   }
 
   /** A candidate speaks for itself only (I4). */
@@ -634,7 +698,8 @@ export class Member {
     const { send } = this.#options;
     const others = to.filter((node) => node !== this.#self);
     const all = this.#options.configuration.voters.length - 1;
-    if (others.length === all && all > 1) send(EVERYBODY, message);
+    // Two copies are less than one to all: that comes back as an echo.
+    if (others.length === all && all > 2) send(EVERYBODY, message);
     else for (const node of others) send(node, message);
     if (others.length < to.length) send(this.#self, message);
   }
@@ -686,13 +751,13 @@ export class Member {
     if (told.length === 0) return;
     this.#applied = [];
     this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
-    for (const { applied } of told) this.#tellCandidates(applied);
     const { onApplied } = this.#options;
+    // A client writes what was published in a microtask of its own: that comes first.
     queueMicrotask(() =>
       this.#guard(() => {
+        for (const { applied } of told) this.#tellCandidates(applied);
         // Closed meanwhile: who listens has been told that it is over.
-        if (this.#roles === null) return;
-        for (const { applied, isFresh } of told) onApplied(applied, isFresh);
+        for (const { applied, isFresh } of told) if (this.#roles !== null) onApplied(applied, isFresh);
       }),
     );
   }
@@ -703,13 +768,25 @@ export class Member {
     this.#tellLease(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
   }
 
+  /** The leader tells all that changes; a new master tells itself that it is one: it may know first (N4). */
   #tellNews(changes: MasterNews[]): void {
     for (const [to, answer] of this.#answers) this.#options.send(to, { type: 'outcomes', ...answer });
     this.#answers.clear();
-    const last = changes.at(-1);
-    if (!this.#isLeading || !last) return;
-    this.#options.send(EVERYBODY, { type: 'news', changes, after: this.#toldThrough });
-    this.#toldThrough = last.position;
+    const news = this.#isLeading ? changes : changes.filter((change) => this.#isOurTaking(change));
+    const last = news.at(-1);
+    if (!last) return;
+    this.#options.send(EVERYBODY, {
+      type: 'news',
+      changes: news,
+      ...(this.#isLeading && { after: this.#toldThrough }),
+    });
+    if (this.#isLeading) this.#toldThrough = last.position;
+  }
+
+  #isOurTaking({ records, sessions }: MasterNews): boolean {
+    const { incarnation } = this.#options;
+    const ours = sessions.find((session) => session.incarnation === incarnation)?.id;
+    return ours !== undefined && records.some((record) => record.master === ours);
   }
 
   #takeSnapshot(): SnapshotState {

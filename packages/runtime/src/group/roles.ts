@@ -2,6 +2,7 @@ import { candidateMachine, sessionMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { MessageType, Role } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
+import type { NodeOptions } from '../options.ts';
 import type { RoleMachines } from './group.machine.ts';
 
 export interface Roles {
@@ -20,6 +21,13 @@ export const realMachines: RoleMachines = {
   candidate: candidateMachine(),
 };
 
+/** What each kind of node listens to. A member follows the log: the news of it are for those who do not. */
+export const HEARS: Readonly<Record<NodeOptions['membership']['role'], readonly Role[]>> = {
+  member: ['identity', 'learner', 'formation', 'acceptor', 'proposer', 'candidate', 'log'],
+  candidate: ['identity', 'news', 'candidate'],
+  observer: ['identity', 'news'],
+};
+
 /** Who is to hear a message. */
 export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   prepare: 'acceptor',
@@ -33,8 +41,8 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   fetch: 'learner',
   learned: 'learner',
   snapshot: 'learner',
-  news: 'learner',
-  outcomes: 'learner',
+  news: 'news',
+  outcomes: 'news',
   present: 'learner',
   append: 'log',
   claim: 'identity',

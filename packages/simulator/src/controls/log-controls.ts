@@ -120,6 +120,41 @@ export const logControls: readonly Control[] = [
     finds: /B3|agreement/,
   },
   {
+    name: 'replies-counted-by-a-learner',
+    rule: 'N4, "counted in a set of voters"',
+    sentence: 'A voter that answers twice counts twice at the learner that waits.',
+    engines: [
+      explored(world([leader('n1', { tells: 'n3' }), node('n2'), node('n3')]), {
+        learner: {
+          accepted(state, input, message, out) {
+            const votes = state.votes.get(message.slot);
+            const other = votes?.voters.has(message.from)
+              ? [...input.quorum.voters].find((id) => !votes.voters.has(id))
+              : undefined;
+            learnerRules.accepted(state, input, { ...message, from: other ?? message.from }, out);
+          },
+        },
+      }),
+    ],
+    finds: /B3|agreement/,
+  },
+  {
+    name: 'ballots-mixed-by-a-learner',
+    rule: 'N4, "of one ballot"',
+    sentence: 'The learner that waits counts answers to different ballots together.',
+    engines: [
+      explored(world([leader('n1', { tells: 'n3' }), leader('n2', { tells: 'n3' }), node('n3')]), {
+        learner: {
+          accepted(state, input, message, out) {
+            const ballot = state.votes.get(message.slot)?.ballot ?? message.ballot;
+            learnerRules.accepted(state, input, { ...message, ballot }, out);
+          },
+        },
+      }),
+    ],
+    finds: /B3|S1|agreement/,
+  },
+  {
     name: 'old-ballots-counted',
     rule: 'B4',
     sentence: 'An answer to an older ballot counts for the present one.',

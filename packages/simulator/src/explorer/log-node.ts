@@ -91,6 +91,8 @@ export interface LogNodeBounds {
   readonly fetches?: number;
   /** False: it never crashes. */
   readonly crashes?: boolean;
+  /** Whom acceptors are to tell of its commands themselves (N4). */
+  readonly tells?: NodeId;
   /** False: it hears nothing of what others count as chosen. */
   readonly learns?: boolean;
   /** False for a second process under the node's name: it has a folder of its own, and no vote (I1, I2). */
@@ -285,7 +287,11 @@ export class LogStep {
 
   #append(number: number): void {
     const id = `${this.#process}-${this.node.life}/${number}`;
-    this.#rules.proposer.submit(this.node.proposer, [{ id, machine: 'kv', body: Uint8Array.of(1) }], false);
+    const command = { id, machine: 'kv', body: Uint8Array.of(1) };
+    const { tells } = this.#bounds;
+    // Its votes are judged by its store here, as all are.
+    const learner = tells === undefined ? undefined : { node: tells, incarnation: tells };
+    this.#rules.proposer.submit(this.node.proposer, [command], false, learner);
   }
 
   /** N2: asks for everything it lacks. */
@@ -374,6 +380,8 @@ export class LogStep {
         if (chosen) this.#hear(() => this.#rules.learner.behind(node.learner, chosen.through, chosen.from));
         this.#mayLead();
       }
+    } else if (message.type === 'accepted' && message.ballot.nodeId !== this.#self) {
+      this.#hear((out) => this.#rules.learner.accepted(node.learner, this.#learnerInput(), message, out));
     } else if (message.type === 'accepted' && node.mode === 'leading') {
       this.#toProposer((out) => proposer.noteAccepted(state, this.#proposerInput(), message, out));
     } else if (message.type === 'trimmed' && node.mode === 'leading') {
@@ -517,6 +525,7 @@ export class LogStep {
     return {
       self: this.#self,
       others: this.#voters.filter((voter) => voter !== this.#self),
+      quorum: majority(this.#voters),
       leaseMs: LEASE_MS,
       clock,
       random,

@@ -81,6 +81,9 @@ export const worlds: readonly World[] = [
   full('learners', 'the duel, and proposers that hear what is chosen', () =>
     log('learners', [leader('n1', { learns: true }), leader('n2', { learns: true }), node('n3')]),
   ),
+  small('told by acceptors', 'the duel, and a learner that is told by the acceptors of both and counts', () =>
+    log('told by acceptors', [leader('n1', { tells: 'n3' }), leader('n2', { tells: 'n3' }), node('n3')]),
+  ),
   full(
     'three ballots',
     'n1 leads and its own vote is cast, n2 has promised itself; then on, and another ballot of n1',
