@@ -98,6 +98,7 @@ export type {
   Promised,
   Received,
   Reject,
+  Share,
   Snapshot,
   Standby,
   Store,

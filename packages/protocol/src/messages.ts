@@ -149,6 +149,9 @@ const consent = Type.Object({
   metadata,
 });
 
+/** A node would hold some of the shards of this name, and holds none: the others cannot see it by what it holds. */
+const share = Type.Object({ type: Type.Literal('share'), shards: name });
+
 /** I1: a node asks on its own subject whether it lives already; another incarnation answers with `claimed`. */
 const life = {
   incarnation: name,
@@ -196,6 +199,7 @@ const schemas = {
   wish,
   offer,
   consent,
+  share,
   claim,
   claimed,
   formation,
@@ -222,6 +226,7 @@ export type Present = Readonly<Static<typeof present>>;
 export type Wish = Readonly<Static<typeof wish>>;
 export type Offer = Readonly<Static<typeof offer>>;
 export type Consent = Readonly<Static<typeof consent>>;
+export type Share = Readonly<Static<typeof share>>;
 export type Claim = Readonly<Static<typeof claim>>;
 export type Claimed = Readonly<Static<typeof claimed>>;
 export type Formation = Readonly<Static<typeof formation>>;
@@ -245,6 +250,7 @@ export type Message =
   | Wish
   | Offer
   | Consent
+  | Share
   | Claim
   | Claimed
   | Formation;

@@ -38,3 +38,4 @@ export {
   settingProblems,
 } from './options.ts';
 export { rehearse } from './rehearsal.ts';
+export type { Shard, Shards, ShardsOptions } from './shards/types.ts';

@@ -46,6 +46,9 @@ export type {
   MemoryFence,
   NodeState,
   RunWhileMasterOptions,
+  Shard,
+  Shards,
+  ShardsOptions,
   SqlFenceOptions,
   SqlQuery,
 } from '@synod/runtime';

@@ -29,6 +29,7 @@ import {
   NodeIdInUseError,
   type Offer,
   type Received,
+  type Share,
   type Subscription,
   type Wish,
   wireCodec,
@@ -44,6 +45,8 @@ import {
   resolveOptions,
   settingProblems,
 } from '../options.ts';
+import { ShardSet } from '../shards/shard-set.ts';
+import type { Shards, ShardsOptions } from '../shards/types.ts';
 import { Chronicle } from './chronicle.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
@@ -58,7 +61,7 @@ import {
   type NodeState,
   type RecordChange,
 } from './group.ts';
-import { Health } from './health.ts';
+import { type Check, Health } from './health.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
@@ -119,6 +122,7 @@ export class GroupNode implements Group {
   readonly #identity: Identity;
   readonly #elections = new Map<string, GroupElection>();
   readonly #settings = new Map<string, ElectionOptions>();
+  readonly #shardSets = new Map<string, ShardSet>();
   readonly #offers: Offers;
   #live: LiveSettings = {};
   readonly #membersHeard = new Set<NodeId>();
@@ -260,6 +264,34 @@ export class GroupNode implements Group {
     const problems = nameProblems('election', name);
     if (problems.length > 0) throw new ConfigError(problems);
     return this.#election(name, options);
+  }
+
+  shards(options: ShardsOptions): Shards {
+    const { name = 'shard' } = options;
+    const { role } = this.#options.membership;
+    if (role === 'observer') throw new ConfigError([`${this.node} is an observer: it may hold no shards`]);
+    if (this.#shardSets.has(name)) throw new ConfigError([`shards named "${name}" are held here already`]);
+    const { clock, random } = this.#ports;
+    const set: ShardSet = new ShardSet(
+      {
+        node: this.node,
+        incarnation: this.incarnation,
+        clock,
+        random,
+        leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
+        reader: this.#reader,
+        election: (election, settings) => this.#election(election, settings),
+        announce: (shards) => this.#send(EVERYBODY, { type: 'share', shards }),
+        watchHealth: (own, tell) => this.#watchChecks(own, tell),
+        onError: (error) => this.#report(error),
+        onClosed: () => this.#shardSets.delete(name),
+      },
+      options,
+    );
+    this.#shardSets.set(name, set);
+    if (this.#isClosing || this.#failure) set.stop();
+    else if (this.#participant) set.begin();
+    return set;
   }
 
   status(): GroupStatus {
@@ -610,6 +642,7 @@ export class GroupNode implements Group {
     // Set before there was anybody to tell.
     if (this.#live.leaseMs !== undefined) this.configure(this.#live);
     for (const election of this.#elections.values()) election.begun();
+    for (const set of this.#shardSets.values()) set.begin();
     this.#ready.resolve();
   }
 
@@ -636,6 +669,9 @@ export class GroupNode implements Group {
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
     } else if (turn.type === 'wish' || turn.type === 'offer' || turn.type === 'consent') {
       for (const message of turn.messages) this.#hearWord(message as Received<Wish | Offer | Consent>);
+    } else if (turn.type === 'share') {
+      for (const message of turn.messages as readonly Received<Share>[])
+        this.#shardSets.get(message.shards)?.heard(message.from);
     } else if (turn.type === 'news' || turn.type === 'outcomes') {
       for (const message of turn.messages) this.#noteMember(message);
       this.#onlooker?.hear(turn.messages);
@@ -659,6 +695,7 @@ export class GroupNode implements Group {
 
   #recordChanged(change: RecordChange): void {
     const { election: name, cause, version } = change.next;
+    for (const set of this.#shardSets.values()) set.changed(name);
     this.#tell('record', change);
     // One that nobody here ever named is not made for its news.
     const isNamed = this.#elections.has(name) || this.#listenedTo.has('change');
@@ -741,9 +778,12 @@ export class GroupNode implements Group {
   #hearWord(message: Received<Wish | Offer | Consent>): void {
     const { type, election, term, from } = message;
     const participant = this.#participant;
-    if (type === 'offer') participant?.tell(election, { type: 'offered', from, term });
-    else if (type === 'consent') this.#offers.answered(message);
-    else {
+    const shards = this.#shardsWith(election);
+    if (type === 'offer') {
+      shards?.offered(election);
+      participant?.tell(election, { type: 'offered', from, term });
+    } else if (type === 'consent') this.#offers.answered(message);
+    else if (!shards) {
       const mastership = this.#elections.get(election)?.current;
       if (!mastership || mastership.isOver || mastership.term !== term || this.#isClosing) return;
       if (message.priority <= (participant?.priority(election) ?? 0)) return;
@@ -751,6 +791,11 @@ export class GroupNode implements Group {
         .resign({ to: from, reason: `${from} has priority ${message.priority}` })
         .catch((error) => this.#report(error));
     }
+  }
+
+  #shardsWith(election: string): ShardSet | undefined {
+    for (const set of this.#shardSets.values()) if (set.has(election)) return set;
+    return undefined;
   }
 
   #candidate(election: string): Candidate {
@@ -806,10 +851,16 @@ export class GroupNode implements Group {
   /** Vetoes that concern an election are asked before it is, and as long as somebody here wants it. */
   #watchHealth(election: string): void {
     const own = this.#settings.get(election)?.eligible;
-    const checks = [this.#raw.eligible, own].filter((check) => check !== undefined);
-    if (checks.length === 0 || this.#healthWatches.has(election)) return;
+    if ((!own && !this.#raw.eligible) || this.#healthWatches.has(election)) return;
     const tell = (value: boolean) => this.#participant?.tell(election, { type: 'eligible', value });
-    this.#healthWatches.set(election, this.#health.watch(checks, tell));
+    this.#healthWatches.set(election, this.#watchChecks(own, tell));
+  }
+
+  #watchChecks(own: Check | undefined, tell: (isEligible: boolean) => void): Subscription {
+    return this.#health.watch(
+      [this.#raw.eligible, own].filter((check) => check !== undefined),
+      tell,
+    );
   }
 
   #unwatchHealth(election: string): void {
@@ -951,6 +1002,7 @@ export class GroupNode implements Group {
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimeout(resolve, this.#options.leaseMs);
+    for (const set of [...this.#shardSets.values()]) set.stop();
     for (const election of this.#elections.values()) election.current?.end('closed');
     participant.send({ type: 'stop', mode: 'resign' });
     for (const { name, current } of this.#elections.values()) {
@@ -965,6 +1017,7 @@ export class GroupNode implements Group {
 
   /** Nothing is done or heard here any more. */
   #cease(reason: Error): void {
+    for (const set of [...this.#shardSets.values()]) set.stop();
     for (const election of this.#elections.values()) election.close(reason);
     this.#onlooker?.close();
     this.#offers.close();

@@ -1,5 +1,6 @@
 import type { Ballot, MasterNews, MasterRecord, NodeId, Session } from '@synod/protocol';
 import type { Election, ElectionOptions, MasterChange } from '../election/types.ts';
+import type { Shards, ShardsOptions } from '../shards/types.ts';
 
 /** The group's own election: it always exists, and only members are eligible for it. */
 export const GROUP_ELECTION = 'group';
@@ -101,6 +102,12 @@ export interface Group extends AsyncDisposable {
   readonly node: NodeId;
   /** The named mastership; the group's own by default. */
   election(name?: string, options?: ElectionOptions): Election;
+  /**
+   * Holds a fair part of the masterships of many shards, as long as this process lives: their numbers are kept equal over all
+   * that take part, whoever comes and goes.
+   * @throws ConfigError with every problem at once; or when shards of this name are held here already.
+   */
+  shards(options: ShardsOptions): Shards;
   status(): GroupStatus;
   /**
    * Changes settings while the group runs: the lease from the next renewal on (T12), the priority of all elections at once.

@@ -51,4 +51,5 @@ export const RECIPIENT: Readonly<Record<MessageType, Role>> = {
   wish: 'candidate',
   offer: 'candidate',
   consent: 'candidate',
+  share: 'candidate',
 };
