@@ -1,4 +1,4 @@
-import type { CommandId } from '@synod/protocol';
+import { type CommandId, incarnationOf } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
 import type { candidateMachine } from './candidate.machine.ts';
 import type { SessionContext } from './lease.context.ts';
@@ -32,6 +32,8 @@ export interface CandidaciesOptions {
   /** Makes a candidate for an election. It is begun here. */
   readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
   readonly tell: (event: CandidacyEvent) => void;
+  /** Calls `work` after so long, until these candidacies are closed. */
+  readonly later: (work: () => void, delayMs: number) => void;
 }
 
 const SESSION_SAYS = [
@@ -62,6 +64,9 @@ const CANDIDATE_SAYS = [
   'overrun',
 ] as const satisfies readonly CandidateEmitted['type'][];
 
+/** How many that merely wait hear of a change of their record in one turn: messages of the log are waiting too. */
+const AT_ONCE = 32;
+
 /** One candidate, and where it stands: in what way it needs the session. */
 interface Candidacy {
   readonly election: string;
@@ -74,6 +79,16 @@ interface Candidacy {
   watched: number | null;
 }
 
+/** All that wait for one session of another. */
+interface Watchers {
+  readonly waiting: Set<Candidacy>;
+  /** How many hear of its silence next. */
+  next: number;
+}
+
+/** So many times as many are told each time that those who were told before have not ended the session. */
+const MORE = 8;
+
 /**
  * All that one node wants, asks for and holds: its session, and a candidate for each election it minds. It carries events to
  * those whom they concern, so that what happens to one election costs the others nothing, and a renewal costs none of them
@@ -85,7 +100,11 @@ export class Candidacies {
   readonly #users = new Set<Candidacy>();
   readonly #vetoed = new Set<Candidacy>();
   /** Who waits for the session of another. */
-  readonly #watchers = new Map<number, Set<Candidacy>>();
+  readonly #watchers = new Map<number, Watchers>();
+  /** Who waits, and is still to hear that its record changed. */
+  readonly #late = new Set<Candidacy>();
+  /** Who stands by, or did last: a session brings one taking at most. */
+  #standing: Candidacy | null = null;
   /** Whose command it is, while it is asked for. */
   readonly #owners = new Map<CommandId, Candidacy>();
   /** A mastership hung on the present session. */
@@ -179,22 +198,51 @@ export class Candidacies {
   /** Stops timers; nothing is said any more. */
   close(): void {
     this.#isStopped = true;
+    this.#late.clear();
     for (const { actor } of this.#all.values()) actor.stop();
   }
 
   #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {
     const { sessions, ended, records } = event.news;
     if (sessions.length + ended.length > 0) this.#options.session.send(event);
+    for (const id of ended) this.#forgetWatchers(id);
     if (this.#vetoed.size > 0) for (const { id } of sessions) this.#reviewHeld(id);
-    for (const { election, master } of records) {
+    let waiting = 0;
+    for (const { election, master, setBy } of records) {
       if (this.#isStopped) return; // A listener failed, and the node with it.
       const known = this.#all.get(election);
-      if (known) known.actor.send({ type: 'record' });
+      // What we freed is ours to ask for at once; what others freed they will have asked for.
+      const isOurs = known?.isUser || incarnationOf(setBy) === this.lease().input.incarnation;
+      if (known && !isOurs && (this.#late.has(known) || ++waiting > AT_ONCE)) this.#tellLater(known);
+      else if (known) this.#tellRecord(known);
       // T7: nobody here asked for it.
       else if (master !== null && master === this.lease().holding?.session) this.tell(election, { type: 'record' });
     }
     this.#review();
   }
+
+  #tellRecord(candidacy: Candidacy): void {
+    this.#late.delete(candidacy);
+    candidacy.actor.send({ type: 'record' });
+  }
+
+  /**
+   * Of many that change together (a holder has died, another has taken them all) those who merely wait hear a while later, a
+   * few at a time, and once of all that happened meanwhile: they look at their record as it is then.
+   */
+  #tellLater(candidacy: Candidacy): void {
+    const isFirst = this.#late.size === 0;
+    this.#late.add(candidacy);
+    if (isFirst) this.#options.later(this.#tellLate, this.lease().leaseMs / 10);
+  }
+
+  readonly #tellLate = (): void => {
+    let told = 0;
+    for (const candidacy of this.#late) {
+      if (++told > AT_ONCE) return this.#options.later(this.#tellLate, 1);
+      this.#tellRecord(candidacy);
+    }
+  };
 
   /** News of a session that was known by name only (outside the log). */
   #reviewHeld(session: number): void {
@@ -242,22 +290,40 @@ export class Candidacies {
     this.#review();
   }
 
+  /**
+   * Who takes one election from the holder ends its session, and with that frees all that hang on it: one asks, and the others
+   * wait until their record says so. If it does not come to that, more and more of them hear of the silence too.
+   */
   #tellWatchers(session: number): void {
     const watchers = this.#watchers.get(session);
-    this.#watchers.delete(session);
-    for (const candidacy of watchers ?? []) {
-      candidacy.watched = null;
+    if (!watchers) return;
+    const told = [...watchers.waiting].slice(0, watchers.next);
+    for (const candidacy of told) {
+      this.#unwatch(candidacy);
       candidacy.actor.send({ type: 'silent', session });
     }
+    if (watchers.waiting.size === 0) return;
+    watchers.next *= MORE;
+    this.#options.session.send({ type: 'watch', session, isAgain: true });
+  }
+
+  /** What hung on it was freed: the records tell. */
+  #forgetWatchers(session: number): void {
+    for (const candidacy of [...(this.#watchers.get(session)?.waiting ?? [])]) this.#unwatch(candidacy);
   }
 
   #hearCandidate(candidacy: Candidacy, event: CandidateEmitted): void {
     const { session, tell } = this.#options;
     switch (event.type) {
       case 'open':
-      case 'standBy':
-      case 'standDown':
         return session.send(event);
+      case 'standBy':
+        this.#standing = candidacy;
+        return session.send(event);
+      case 'standDown':
+        // Each says so whose wait for a holder is over, and one at most stood by.
+        if (this.#standing === candidacy) session.send(event);
+        return;
       case 'openEmpty':
         return session.send({ type: 'open', take: null, silent: null });
       case 'watch':
@@ -284,9 +350,9 @@ export class Candidacies {
     this.#unwatch(candidacy);
     candidacy.watched = session;
     const watchers = this.#watchers.get(session);
-    if (watchers) watchers.add(candidacy);
+    if (watchers) watchers.waiting.add(candidacy);
     else {
-      this.#watchers.set(session, new Set([candidacy]));
+      this.#watchers.set(session, { waiting: new Set([candidacy]), next: 1 });
       this.#options.session.send({ type: 'watch', session });
     }
   }
@@ -294,8 +360,8 @@ export class Candidacies {
   #unwatch(candidacy: Candidacy): void {
     if (candidacy.watched === null) return;
     const watchers = this.#watchers.get(candidacy.watched);
-    watchers?.delete(candidacy);
-    if (watchers?.size === 0) this.#watchers.delete(candidacy.watched);
+    watchers?.waiting.delete(candidacy);
+    if (watchers?.waiting.size === 0) this.#watchers.delete(candidacy.watched);
     candidacy.watched = null;
   }
 

@@ -44,6 +44,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       mayNotAsk: ({ context: c }) => !rules.mayAsk(c),
       isOpen: ({ context: c }) => rules.isOpen(c),
       isTimeToAsk: ({ context: c }) => rules.isTimeToAsk(c),
+      mayAskAtOnce: ({ context: c }) => rules.mayAskAtOnce(c),
       isAwaited: ({ context: c, event }) => event.type === 'silent' && event.session === c.aim?.holder?.session,
       hasWon: ({ context: c }) => rules.hasWon(c),
       isNamed: ({ context: c }) => rules.isNamed(c),
@@ -223,6 +224,8 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             // A command of ours that had been given up for lost was chosen after all.
             { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },
             { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
+            // As after the next one, in one step: a thousand of them may come free together.
+            { guard: 'mayAskAtOnce', target: 'campaigning', actions: 'takeAim' },
             { target: 'waiting', reenter: true },
           ],
           offered: { guard: 'mayConsent', target: 'consenting', actions: 'noteOffer' },

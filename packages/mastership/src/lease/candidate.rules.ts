@@ -1,4 +1,4 @@
-import { between, type Command, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
+import { between, type Command, incarnationOf, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
 import { decodeMasterCommand } from '../commands.ts';
 import type { Aim, Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
 import { nextId } from './session.rules.ts';
@@ -32,6 +32,16 @@ export const candidateRules = {
   },
 
   /**
+   * After a session was ended by those who waited for it (T2): whoever ended it asks for the rest at once, the others a while
+   * later. All of them asking for all of it would be as many commands refused.
+   */
+  restMs(c: CandidateContext, { setBy }: MasterRecord): number {
+    const { leaseMs, input } = c.input.lease();
+    if (incarnationOf(setBy) === input.incarnation) return 0;
+    return (leaseMs / 40) * (1 - c.priority / 100) * (1 + input.random.next());
+  },
+
+  /**
    * After a mastership was given back no jitter (T11), but a turn: whoever waited longest asks at once, the others give way to
    * those who were master longer ago than they, as far as is seen here.
    */
@@ -50,14 +60,13 @@ export const candidateRules = {
     const session = holderOf(c, record);
     if (session === undefined) return null;
     const known = c.aim && isAimAt(c.aim, record, session) ? c.aim : null;
-    const freely = session === null && FREED_BY_WILL.has(record.cause);
     return {
       expectedVersion: record.version,
       holder: session && { session: session.id, version: session.version },
       setBy: session?.setBy ?? null,
       silent: session === null || session.node === s.input.self ? null : session.node,
       openAtMs: session ? c.rules.waitEndsAtMs(s, session) : (known?.openAtMs ?? now(c)),
-      jitterMs: known?.jitterMs ?? (freely ? c.rules.turnMs(c) : c.rules.jitterMs(c)),
+      jitterMs: known?.jitterMs ?? jitterMs(c, record),
     };
   },
 
@@ -92,6 +101,14 @@ export const candidateRules = {
 
   isTimeToAsk: (c: CandidateContext): boolean =>
     c.rules.mayAsk(c) && c.rules.isAimCurrent(c) && now(c) >= c.rules.askAtMs(c),
+
+  /** The record has just come free, and nobody is to be let go before. */
+  mayAskAtOnce(c: CandidateContext): boolean {
+    if (recordOf(c).master !== null) return false;
+    const noted = c.rules.noteServed(c);
+    const aim = c.rules.aim(noted);
+    return aim !== null && aim.jitterMs === 0 && c.rules.isTimeToAsk({ ...noted, aim });
+  },
 
   /** By the session of this node, if it is open; else in the command that opens it. */
   startAttempt(c: CandidateContext, aim: Aim): CandidateContext {
@@ -209,6 +226,12 @@ export const candidateRules = {
     return { ...c, notBeforeMs: now(c) + between(input.random, leaseMs / 10, leaseMs / 5) };
   },
 };
+
+/** T11: by how much the asking is put off. */
+function jitterMs(c: CandidateContext, record: MasterRecord): number {
+  if (record.master !== null || record.version === 0) return c.rules.jitterMs(c);
+  return FREED_BY_WILL.has(record.cause) ? c.rules.turnMs(c) : c.rules.restMs(c, record);
+}
 
 /** `null` where there is no master, `undefined` where its session is not known here. */
 const holderOf = ({ input }: Pick<CandidateContext, 'input'>, { master }: MasterRecord): Session | null | undefined =>

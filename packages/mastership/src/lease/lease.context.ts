@@ -65,8 +65,8 @@ export interface SessionContext {
   readonly closeAtMs: number;
   /** Until here a standby that was taken back may be chosen all the same, and what it opens is to be ended. */
   readonly quietAtMs: number;
-  /** Sessions of others that a candidate waits for. */
-  readonly watched: ReadonlySet<number>;
+  /** Sessions of others that a candidate waits for, and before when nobody need hear of their silence. */
+  readonly watched: ReadonlyMap<number, number>;
   /** Silent sessions that are being expired, with the version that was waited for. */
   readonly expiries: ReadonlyMap<number, { readonly id: CommandId; readonly version: number }>;
   readonly sweepAtMs: number;

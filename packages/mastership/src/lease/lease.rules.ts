@@ -46,7 +46,7 @@ export function initialSession(input: SessionInput, rules: LeaseRules): SessionC
     endings: new Map(),
     closeAtMs: 0,
     quietAtMs: 0,
-    watched: new Set(),
+    watched: new Map(),
     expiries: new Map(),
     sweepAtMs: 0,
   };

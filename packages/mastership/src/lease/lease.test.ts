@@ -748,7 +748,7 @@ describe('T6: a session whose deadline has passed is over', () => {
     bench.clock.advance(9_000);
     expect(bench.proposals('open')).toHaveLength(1);
     bench.send({ type: 'settled' });
-    bench.clock.advance(30);
+    bench.clock.advance(40);
     expect(bench.proposals('open')).toHaveLength(2);
     expect(bench.proposals('end')).toEqual([]);
   });

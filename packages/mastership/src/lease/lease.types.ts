@@ -78,8 +78,11 @@ export type SessionEvent =
   | { readonly type: 'giveUp' }
   /** All work of the session that is over has stopped (T6). */
   | { readonly type: 'settled' }
-  /** Say when this session of another has been silent for as long as T2 asks. */
-  | { readonly type: 'watch'; readonly session: number };
+  /**
+   * Say when this session of another has been silent for as long as T2 asks. `isAgain`: who was told may still be asking, and
+   * the others are to hear of it a while later.
+   */
+  | { readonly type: 'watch'; readonly session: number; readonly isAgain?: boolean };
 
 export type CandidateEvent =
   /** Somebody here wants to be master. */

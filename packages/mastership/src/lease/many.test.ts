@@ -77,6 +77,89 @@ describe('many elections on one session', () => {
     expect(elections.every((election) => bench.isMaster(election))).toBe(true);
   });
 
+  /** `b` holds all of them, by one session; this node wants them. */
+  function waitingFor(elections: readonly string[]) {
+    const bench = new Bench();
+    const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
+    for (const election of elections) {
+      bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
+      bench.send({ type: 'want' }, election);
+    }
+    return { bench, session };
+  }
+
+  it('of those that wait for one holder one asks, and nobody is woken for nothing', () => {
+    const elections = names(200);
+    const { bench } = waitingFor(elections);
+    bench.clock.advance(WAIT_MS - 1);
+    let events = 0;
+    for (const election of elections) bench.candidacies.candidate(election)?.subscribe(() => events++);
+    bench.clock.advance(60);
+    expect(bench.proposals('open')).toHaveLength(1);
+    expect(events).toBeLessThan(5);
+    bench.choose(bench.last('open'));
+    expect(bench.proposals('beMaster')).toHaveLength(199);
+  });
+
+  it('if that one comes to nothing, more and more of them ask', () => {
+    const elections = names(200);
+    const { bench } = waitingFor(elections);
+    bench.clock.advance(WAIT_MS + 60);
+    const asking = () =>
+      elections.filter((election) => Object.hasOwn(bench.state(election) as object, 'campaigning')).length;
+    expect(asking()).toBe(1);
+    bench.clock.advance(80);
+    expect(asking()).toBe(9);
+    bench.clock.advance(400);
+    expect(asking()).toBe(200);
+  });
+
+  it('a holder who was heard again after one had asked is waited for again by all', () => {
+    const elections = names(20);
+    const { bench, session } = waitingFor(elections);
+    bench.clock.advance(WAIT_MS + 60);
+    expect(bench.proposals('open')).toHaveLength(1);
+    bench.otherRenews(session);
+    bench.choose(bench.last('open')); // Refused: the session opens, and holds nothing.
+    expect(bench.fold.view.record('shard-0').master).toBe(session);
+    bench.clock.advance(WAIT_MS - 1);
+    expect(bench.proposals('beMaster')).toHaveLength(0);
+    bench.clock.advance(60);
+    expect(bench.proposals('open').length + bench.proposals('beMaster').length).toBe(2);
+  });
+
+  it('of many that change together those who wait hear a while later, and once', () => {
+    const elections = names(200);
+    const { bench, session } = waitingFor(elections);
+    const events = new Map<string, number>();
+    for (const election of elections) {
+      bench.candidacies.candidate(election)?.subscribe(() => events.set(election, (events.get(election) ?? 0) + 1));
+    }
+    const take = (holder: number, name: string) =>
+      bench.other(
+        {
+          type: 'beMaster',
+          session: holder,
+          election: name,
+          expectedVersion: bench.fold.view.record(name).version,
+          holder: null,
+          metadata: {},
+        },
+        'c1',
+      );
+    const other = bench.other({ type: 'open', node: 'c', incarnation: 'c1', leaseMs: 3_000, take: null }, 'c1');
+    bench.other({ type: 'expire', session, expectedVersion: session }, 'c1');
+    expect(events.size).toBe(32);
+    for (const election of elections.slice(32)) take(other, election);
+    expect(events.size).toBe(32);
+    bench.clock.advance(200);
+    expect(events.size).toBe(200);
+    expect(elections.slice(32).every((election) => events.get(election) === 1)).toBe(true);
+    expect(elections.slice(32).every((election) => bench.candidate(election).aim?.holder?.session === other)).toBe(
+      true,
+    );
+  });
+
   it('resigning one keeps the others, and the session with them', () => {
     const bench = masterOf(['one', 'two']);
     bench.send({ type: 'unwant' }, 'one');

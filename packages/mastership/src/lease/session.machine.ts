@@ -189,7 +189,7 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
         enqueue.assign({ standby: null, quietAtMs: isOutstanding ? now(s) + s.leaseMs / 20 : s.quietAtMs });
       }),
       watch: assign(({ context: s, event }) =>
-        event.type === 'watch' ? { watched: new Set(s.watched).add(event.session) } : {},
+        event.type === 'watch' ? { watched: rules.watch(s, event.session, event.isAgain === true) } : {},
       ),
       tellSilent: enqueueActions(({ context: s, enqueue }) => {
         const { silent, watched } = rules.watchedSessions(s);

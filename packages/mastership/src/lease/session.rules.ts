@@ -37,24 +37,28 @@ export const sessionRules = {
   /** Which of the sessions that candidates wait for are silent now, which are to be watched on, and until when. */
   watchedSessions(s: SessionContext): {
     readonly silent: readonly number[];
-    readonly watched: ReadonlySet<number>;
+    readonly watched: ReadonlyMap<number, number>;
     readonly nextMs: number;
   } {
     const silent: number[] = [];
-    const watched = new Set<number>();
+    const watched = new Map<number, number>();
     let nextMs = Number.POSITIVE_INFINITY;
-    for (const id of s.watched) {
+    for (const [id, notBeforeMs] of s.watched) {
       const session = s.input.view.session(id);
       if (!session) continue; // It has ended: its records tell.
-      const endsAtMs = s.rules.waitEndsAtMs(s, session);
+      const endsAtMs = Math.max(s.rules.waitEndsAtMs(s, session), notBeforeMs);
       if (endsAtMs <= now(s)) silent.push(id);
       else {
-        watched.add(id);
+        watched.set(id, notBeforeMs);
         nextMs = Math.min(nextMs, endsAtMs);
       }
     }
     return { silent, watched, nextMs };
   },
+
+  /** Again after a tenth of a lease: the longest jitter (T11), and many times as long as asking takes. */
+  watch: (s: SessionContext, session: number, isAgain: boolean): ReadonlyMap<number, number> =>
+    new Map(s.watched).set(session, isAgain ? now(s) + s.leaseMs / 10 : Number.NEGATIVE_INFINITY),
 
   // Opening
 

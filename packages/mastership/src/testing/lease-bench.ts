@@ -81,6 +81,7 @@ export class Bench {
     this.candidacies = new Candidacies({
       session: this.actor,
       candidate: (given) => createActor(machine, { clock, input: { ...given, ...own } }),
+      later: (work, delayMs) => clock.setTimeout(work, delayMs),
       tell: (event) => {
         this.emitted.push(event);
         if (event.type === 'stopped') this.isStopped = true;

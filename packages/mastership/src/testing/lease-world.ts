@@ -228,6 +228,7 @@ class Node {
     const { clock } = this;
     const machine = candidateMachine(rules);
     const candidacies = new Candidacies({
+      later: (work, delayMs) => clock.setTimeout(work, delayMs),
       session: actor,
       candidate: (input) => createActor(machine, { clock, input: { ...input, isHeirOf: () => true } }),
       tell: (event) => {

@@ -840,7 +840,7 @@ class Step {
       holding,
       endings: new Map(candidate.endings.map((session) => [session, ''])),
       closeAtMs: 0,
-      watched: new Set(),
+      watched: new Map(),
       expiries: new Map(),
       sweepAtMs: 0,
     };
