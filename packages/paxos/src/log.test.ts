@@ -43,12 +43,24 @@ function log(leader: NodeId | null = 'n2', draw = 0.5) {
 }
 
 describe('propose', () => {
-  it('while this node leads, submits here; commands of the machine master are urgent (B7)', () => {
+  it('while this node leads, submits here; commands of the machine master are urgent (B7)', async () => {
     const { log: l, now, told } = log();
     now.isLeading = true;
     l.propose(command('a/1'));
     l.propose(command('a/2', 'master'));
+    await null;
     expect(told()).toEqual(['submit a/1', 'submit! a/2']);
+  });
+
+  it('of many in one turn the first is asked for at once, the others together at its end', async () => {
+    const { log: l, told } = log();
+    for (const number of [1, 2, 3, 4]) l.propose(command(`a/${number}`));
+    l.withdraw('a/3');
+    expect(told()).toEqual(['append a/1', 'withdraw a/3']);
+    await null;
+    expect(told()).toEqual(['append a/2,a/4']);
+    l.propose(command('a/5'));
+    expect(told()).toEqual(['append a/5']);
   });
 
   it('otherwise asks the leader to append', () => {

@@ -61,6 +61,8 @@ export class PaxosLog implements ConsensusLog {
   readonly #pending = new Map<CommandId, Pending>();
   #position: number;
   #timer: TimerHandle | null = null;
+  /** What was asked for in this turn after the first; `null` before that. */
+  #rest: Command[] | null = null;
   /** How long the leader may be without an outcome: lease/3 ± a third (B1a). Drawn anew for each wait. */
   #patienceMs: number;
   /** The wait runs from here at the earliest: when we last gave up on a leader. */
@@ -92,7 +94,19 @@ export class PaxosLog implements ConsensusLog {
     if (isNew) this.#pending.set(command.id, { command, askedAtMs: clock.now() });
     this.#arm();
     if (!isLeading() && leader() === presumedSilent) this.#options.lead('command');
-    else if (isNew) this.#ask(followedBy && isLeading() ? [command, followedBy] : [command]);
+    else if (isNew) this.#askSoon(followedBy && isLeading() ? [command, followedBy] : [command]);
+  }
+
+  /** The first of a turn at once, the others together at its end: a thousand of them are no thousand messages. */
+  #askSoon(commands: readonly Command[]): void {
+    if (this.#rest !== null) return void this.#rest.push(...commands);
+    const rest: Command[] = [];
+    this.#rest = rest;
+    queueMicrotask(() => {
+      this.#rest = null;
+      this.#ask(rest.filter(({ id }) => this.#pending.has(id)));
+    });
+    this.#ask(commands);
   }
 
   withdraw(id: CommandId): void {
@@ -119,7 +133,7 @@ export class PaxosLog implements ConsensusLog {
 
   /** A value was seen in an Accept, chosen or not (T2). */
   seen(value: Value): void {
-    for (const command of this.#decode(value)) if (command) this.#tellSeen(command.id);
+    for (const command of this.#decode(value)) if (command) this.#tellSeen(command);
   }
 
   /** The next slot in order. A no-op takes no position, an unreadable command takes one (N1). */
@@ -128,7 +142,7 @@ export class PaxosLog implements ConsensusLog {
       const position = ++this.#position;
       if (command) {
         this.#pending.delete(command.id);
-        this.#tellSeen(command.id);
+        this.#tellSeen(command);
       }
       for (const observer of this.#observers) observer.chosen(position, command);
     }
@@ -222,8 +236,8 @@ export class PaxosLog implements ConsensusLog {
     return commands;
   }
 
-  #tellSeen(id: CommandId): void {
-    for (const observer of this.#observers) observer.seen?.(id);
+  #tellSeen(command: Command): void {
+    for (const observer of this.#observers) observer.seen?.(command.id, command);
   }
 }
 

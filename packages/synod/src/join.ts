@@ -13,7 +13,7 @@ import {
   respondService,
   respondWhois,
 } from '@synod/nats';
-import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs, type TimerHandle } from '@synod/protocol';
+import { type Bus, ConfigError, DEFAULT_MAX_DRIFT_PPM, guardMs } from '@synod/protocol';
 import {
   DEFAULT_LEASE_MS,
   type Group,
@@ -28,6 +28,7 @@ import {
 } from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
+import { PacedQueue } from './paced-queue.ts';
 import { SelfFence } from './self-fence/self-fence.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 import { VERSION } from './version.ts';
@@ -211,25 +212,18 @@ function beVisible(
  * know and speaks at once; the others, who speak in case he died, have an election to get on with first.
  */
 function publishEvents(group: Group, bus: Bus, leaseMs: number): void {
-  const waiting = new Set<TimerHandle>();
+  const publish = (change: Parameters<typeof eventsOf>[0]) => {
+    for (const event of eventsOf(change)) {
+      bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
+    }
+  };
+  const soon = new PacedQueue(publish, systemClock);
   group.addEventListener('record', ({ detail }) => {
     if (!detail.isFresh) return;
     const change = { ...detail, group: group.name, node: group.node, timeMs: systemClock.wallNow() };
-    const publish = () => {
-      for (const event of eventsOf(change)) {
-        bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
-      }
-    };
-    if (detail.isLeading) return publish();
-    const timer = systemClock.setTimeout(() => {
-      waiting.delete(timer);
-      publish();
-    }, leaseMs / 20);
-    waiting.add(timer);
+    soon.add(change, detail.isLeading ? 0 : leaseMs / 20);
   });
-  void group.closed.then(() => {
-    for (const timer of waiting) systemClock.clearTimeout(timer);
-  });
+  void group.closed.then(() => soon.close());
 }
 
 /**

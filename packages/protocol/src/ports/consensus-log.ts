@@ -17,7 +17,7 @@ export interface LogObserver {
    * A command id was seen in any form: in an Accept, chosen or not, in news, in a replay, in a snapshot. Called at least at
    * the first sight, and always before {@link chosen} for that command (T2: "the wait runs from the first sight of that id").
    */
-  seen?(id: CommandId): void;
+  seen?(id: CommandId, command: Command): void;
   /** The next command in order. A no-op takes no position; an undecodable command takes one and has `command: null` (N1). */
   chosen(position: number, command: Command | null): void;
 }

@@ -106,7 +106,7 @@ export class MemoryLogNode implements ConsensusLog {
       const position = this.#firstPosition + this.#heard;
       const command = this.#chosen[this.#heard++] ?? null;
       for (const observer of this.#observers) {
-        if (command) observer.seen?.(command.id);
+        if (command) observer.seen?.(command.id, command);
         observer.chosen(position, command);
       }
     }

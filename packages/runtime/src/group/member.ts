@@ -84,6 +84,15 @@ export interface MemberOptions {
 /** Commands of nodes outside the log whose askers are remembered, at most. */
 const ASKERS_REMEMBERED = 65_536;
 
+/** How many changes of records whoever listens here is told of in one turn, about. */
+const TOLD_AT_ONCE = 64;
+
+/** What became of a command, and whether it was learned as it was chosen. */
+interface Told {
+  readonly applied: Applied;
+  readonly isFresh: boolean;
+}
+
 /** What a learned value takes in memory besides itself, bytes, about. */
 const ENTRY_BYTES = 256;
 
@@ -106,7 +115,9 @@ export class Member {
   #isDelivering = false;
   #lead: TimerHandle | null = null;
   /** Not told yet to anybody: what a turn brought is told at its end, as one. */
-  #applied: { readonly applied: Applied; readonly isFresh: boolean }[] = [];
+  #applied: Told[] = [];
+  /** Not told yet to whoever listens here. */
+  #untold: Told[] = [];
   /** Nodes outside the log that asked for a command. */
   readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
   /** Position of the news that was told last: since this node leads, all there was. */
@@ -224,8 +235,10 @@ export class Member {
     if (roles.lease) this.#hearLease(roles);
     this.#hearLearner(roles);
     this.log.observe({
-      seen: (id) => {
-        // T2: hearing an id again does not restart its wait, so the lease need not hear of it.
+      seen: (id, { body }) => {
+        // T2 waits for what opens or renews a session, and for nothing else: takings come by the thousand.
+        if (!setsSession(body)) return;
+        // Hearing an id again does not restart its wait, so the lease need not hear of it.
         const lease = this.#roles?.lease;
         const isNew = !this.#isReplaying && lease && !hasSeen(lease.getSnapshot().context, id);
         if (isNew) this.#tellLease({ type: 'seen', id });
@@ -751,15 +764,31 @@ export class Member {
     if (told.length === 0) return;
     this.#applied = [];
     this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
-    const { onApplied } = this.#options;
     // A client writes what was published in a microtask of its own: that comes first.
     queueMicrotask(() =>
       this.#guard(() => {
         for (const { applied } of told) this.#tellCandidates(applied);
-        // Closed meanwhile: who listens has been told that it is over.
-        for (const { applied, isFresh } of told) if (this.#roles !== null) onApplied(applied, isFresh);
+        const isFirst = this.#untold.length === 0;
+        for (const each of told) this.#untold.push(each);
+        if (isFirst) this.#tellListeners();
       }),
     );
+  }
+
+  /** Of many, as when a holder of many has died, a few at a time: what was asked for because of them is to leave meanwhile. */
+  #tellListeners(): void {
+    const { ports, onApplied } = this.#options;
+    let records = 0;
+    let told = 0;
+    while (told < this.#untold.length && records < TOLD_AT_ONCE) {
+      // Closed meanwhile: who listens has been told that it is over.
+      if (this.#roles === null) return;
+      const { applied, isFresh } = this.#untold[told++] as Told;
+      records += applied.news?.records.length ?? 0;
+      onApplied(applied, isFresh);
+    }
+    this.#untold.splice(0, told);
+    if (this.#untold.length > 0) ports.clock.setTimeout(() => this.#guard(() => this.#tellListeners()), 0);
   }
 
   #tellCandidates({ id, applied, reason, news }: Applied): void {
@@ -808,6 +837,12 @@ export class Member {
     };
     return { records: checkpointRecords(state).map((record) => codec.encodeRecord(record)), snapshot };
   }
+}
+
+/** Whether a session may come to be in force by it. What no version reads sets none; what is unread here may be read elsewhere. */
+function setsSession(body: Uint8Array): boolean {
+  const asked = decodeMasterCommand(body);
+  return asked === null || asked.type === 'open' || asked.type === 'renew';
 }
 
 /** I4: a command's candidate must be its sender. What cannot be read is the fold's to refuse, the same everywhere (N1). */

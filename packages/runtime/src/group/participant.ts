@@ -37,6 +37,7 @@ export class Participant {
   readonly #options: ParticipantOptions;
   readonly #candidacies: Candidacies;
   #tick: unknown = null;
+  #later: unknown = null;
   #isClosed = false;
 
   constructor(options: ParticipantOptions) {
@@ -45,6 +46,9 @@ export class Participant {
       session: options.session,
       candidate: options.candidate,
       tell: (event) => this.#guard(() => this.#hear(event)),
+      later: (work, delayMs) => {
+        this.#later = options.clock.setTimeout(() => this.#guard(work), delayMs);
+      },
     });
   }
 
@@ -100,6 +104,7 @@ export class Participant {
   close(): void {
     this.#isClosed = true;
     this.#options.clock.clearTimeout(this.#tick);
+    this.#options.clock.clearTimeout(this.#later);
     this.#candidacies.close();
   }
 
