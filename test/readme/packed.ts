@@ -16,7 +16,7 @@ export interface Packed {
 }
 
 /** What the blocks import that is not ours: a user installs it beside. */
-const beside = ['@nats-io/transport-node', 'xstate'];
+const beside = ['@nats-io/jetstream', '@nats-io/transport-node', 'xstate'];
 
 interface Manifest {
   readonly name: string;

@@ -1,6 +1,8 @@
+import { execFile } from 'node:child_process';
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
+import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { connect } from '@nats-io/transport-node';
 import { type NatsServer, startNatsServer } from '@synod/cli/internal';
@@ -86,6 +88,13 @@ describe('blocksOf', () => {
 });
 
 describe('what is published', () => {
+  it('carries its licence', async () => {
+    for (const { name, tarball } of packed.packages) {
+      const { stdout } = await promisify(execFile)('tar', ['-tzf', tarball]);
+      expect(stdout.split('\n'), name).toContain('package/LICENSE');
+    }
+  });
+
   it('has no fault that publint knows', async () => {
     for (const { name, tarball } of packed.packages) {
       const { messages } = await publint({ pack: { tarball: arrayBuffer(await readFile(tarball)) } });
