@@ -23,7 +23,7 @@ export type AcceptedEntry = Readonly<Static<typeof acceptedEntry>>;
 const learnedEntry = Type.Object({ slot, value: bytes });
 export type LearnedEntry = Readonly<Static<typeof learnedEntry>>;
 
-const learner = Type.Object({ node: name, incarnation: name });
+const learner = Type.Object({ node: name, lives: Type.Array(name, { maxItems: 9 }) });
 export type AwaitingLearner = Readonly<Static<typeof learner>>;
 
 /** Phase 1a: asks to lead the log from `fromSlot` on (B2). */
@@ -51,7 +51,7 @@ const reject = Type.Object({ type: Type.Literal('reject'), ballot, promised: bal
 
 /**
  * Phase 2a (P2). `learner`: a voter that waits for what this comes to, and is told by the acceptors themselves (N4): a hop less
- * than by way of the proposer. Of that voter the life whose votes the proposer would count (I2).
+ * than by way of the proposer. `lives`: whose votes the proposer would count (I2); nobody else tells it.
  */
 const accept = Type.Object({
   type: Type.Literal('accept'),

@@ -127,12 +127,12 @@ describe('P2: Accept', () => {
     const { actor, bundle } = acceptor();
     const asked = accept(ballot(3, 'n2'), 7, value('a'));
     const message = { type: 'accepted', ballot: ballot(3, 'n2'), slot: 7, store };
-    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n3', incarnation: 'c1' } }] });
+    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n3', lives: [] } }] });
     expect(bundle().replies).toEqual([
       { to: 'n3', message },
       { to: 'n2', message },
     ]);
-    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n2', incarnation: 'b1' } }] });
+    actor.send({ type: 'accepts', messages: [{ ...asked, learner: { node: 'n2', lives: [] } }] });
     expect(bundle().replies).toEqual([{ to: 'n2', message }]);
   });
 

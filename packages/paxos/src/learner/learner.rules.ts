@@ -207,7 +207,8 @@ function chosen(state: LearnerState, input: LearnerInput, message: Received<Chos
  */
 function accepted(state: LearnerState, input: LearnerInput, message: Received<Accepted>, out: LearnerEmitted[]): void {
   const { slot, ballot, from } = message;
-  if (slot <= state.through || slot > state.through + MAX_COUNTED || !input.quorum.voters.has(from)) return;
+  if (slot <= state.through || slot > state.through + MAX_COUNTED || state.learned.has(slot)) return;
+  if (!input.quorum.voters.has(from)) return;
   let votes = state.votes.get(slot);
   const order = votes ? compareBallots(ballot, votes.ballot) : 1;
   if (order < 0) return;

@@ -179,6 +179,14 @@ describe('N4: a learner that waits counts the answers of acceptors itself', () =
     expect(told()).toEqual(['progress 0/1', 'fetch 1-1 of n2']);
   });
 
+  it('nothing is kept of a slot that is learned, though one before it is not', () => {
+    const { hold, count, told, state } = learner();
+    hold(2);
+    count(accepted('n1', 2), accepted('n3', 2), accepted('n2', 2));
+    expect(told()).toEqual(['record chosen', 'progress 0/2', 'fetch 1-2 of n2']);
+    expect(state().votes.size).toBe(0);
+  });
+
   it('only slots within reach are counted: whoever counts keeps no more than a window or two', () => {
     const { count, state } = learner();
     for (let slot = 1; slot < 1000; slot++) count(accepted('n2', slot));

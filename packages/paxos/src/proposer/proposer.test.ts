@@ -692,7 +692,7 @@ describe('N4: a voter that waits', () => {
       take().flatMap((sent) =>
         sent.type === 'send' && sent.message.type === 'accept' ? [[sent.message.slot, sent.message.learner]] : [],
       );
-    const learner = { node: 'n3', incarnation: 'c1' };
+    const learner = { node: 'n3', lives: ['a1', 'c1'] };
     leading();
     actor.send({ type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner });
     submit(command('a/1'));

@@ -1,4 +1,5 @@
-import { encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
+import { decodeEnvelope, encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
+import type { MemoryDisk } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestWorld } from '../testing/test-world.ts';
 
@@ -64,48 +65,103 @@ describe('T8: hand-over', () => {
     expect(world.status('b').elections[0]?.cause).toBe('transferred');
   });
 
-  it('N4: the acceptors tell whoever takes over, and it tells the others: the one that gave may be gone', async () => {
-    const world = await started({ delayMs: 10 });
-    const { clock } = world;
-    const campaign = world.node('a').election().campaign();
-    await world.untilMaster();
-    const mastership = await campaign;
-    world.campaign('b');
-    const { started: isJoined } = world.launch('o', { membership: { role: 'observer' } });
-    await world.advance(world.leaseMs);
-    await isJoined;
-    const fromMs = clock.now();
-    mastership.resign().catch(() => {});
-    await clock.advanceAsync(9); // Its Accept has left; no answer can be back.
-    world.crash('a');
-    await world.until(() => world.node('o').election().master?.node === 'b', world.leaseMs);
-    // Three hops of 10 ms at most, counted in whole steps.
-    expect(clock.now() - fromMs).toBeLessThan(31);
-    expect(world.masters()).toEqual(['b']);
-  });
-
   it.each([
-    ['this life of it', (incarnation: string) => incarnation, 1],
-    // As when its folder was rolled back: the proposer has seen more of it, and its vote is none.
-    ['another life', () => 'another', 0],
-  ])('N4, I2: whoever waits counts its own vote where the proposer names %s', async (_, named, learned) => {
-    const world = await started();
-    const { configuration, incarnation, journal, learnedThrough } = world.status('a');
-    const waiting = world.status('b');
-    world.crash('a');
-    world.crash('c');
+    ['takes over', {}, false],
+    ['is handed it by a session that it has', { to: 'b' }, true],
+  ])(
+    'N4: the acceptors tell whoever %s, and it tells the others: the one that gave may be gone',
+    async (_, how, hasSession) => {
+      const world = await started({ delayMs: 10, leaseMs: 3000 });
+      const { clock } = world;
+      const campaign = world.node('a').election().campaign();
+      await world.untilMaster();
+      const mastership = await campaign;
+      if (hasSession) await Promise.all([world.node('b').election('jobs').campaign(), world.advance(world.leaseMs)]);
+      world.campaign('b');
+      const { started: isJoined } = world.launch('o', { membership: { role: 'observer' } });
+      await world.advance(world.leaseMs);
+      await isJoined;
+      let hasLeft = false;
+      world.network.tap(({ payload }) => {
+        const message = decodeEnvelope(payload).envelope?.message;
+        if (message?.type === 'accept' && message.learner?.node === 'b') hasLeft = true;
+      });
+      mastership.resign(how).catch(() => {});
+      await world.until(() => hasLeft, world.leaseMs);
+      const fromMs = clock.now();
+      await clock.advanceAsync(1); // No answer can be back.
+      world.crash('a');
+      await world.until(() => world.node('o').election().master?.node === 'b', world.leaseMs);
+      // Three hops of 10 ms at most, counted in whole steps.
+      expect(clock.now() - fromMs).toBeLessThan(32);
+      expect(world.masters()).toEqual(['b']);
+    },
+  );
+
+  /** What a leader of that name says, word by word. */
+  function speaker(world: TestWorld, node: string) {
+    const { configuration: config, incarnation, journal } = world.status(node);
     const { storeId = '', incarnations = 0 } = journal ?? {};
     const store = { storeId, incarnations };
-    const ballot = { round: 1_000, nodeId: 'a', incarnation };
-    const slot = Math.max(learnedThrough, waiting.learnedThrough) + 1;
-    const learner = { node: 'b', incarnation: named(waiting.incarnation) };
-    const leader = world.network.bus('a');
-    const say = (role: 'acceptor' | 'proposer', message: Message) =>
-      leader.publish({ role, to: 'b' }, encodeEnvelope({ config: configuration, incarnation, store, message }));
-    say('acceptor', { type: 'accept', ballot, slot, value: NO_OP, learner });
-    say('proposer', { type: 'accepted', ballot, slot, store });
+    const bus = world.network.bus(node);
+    return {
+      store,
+      ballot: { round: 1_000, nodeId: node, incarnation },
+      say: (role: 'acceptor' | 'proposer', to: string, message: Message) =>
+        bus.publish({ role, to }, encodeEnvelope({ config, incarnation, store, message })),
+    };
+  }
+
+  it.each([
+    ['where the proposer names this life of it', (incarnation: string) => incarnation, 1],
+    // As when its folder was rolled back: the proposer has seen more of it, and its vote is none.
+    ['never where it names another', () => 'another', 0],
+  ])('N4, I2: whoever waits counts its own vote %s', async (_, named, learned) => {
+    const world = await started();
+    const { say, ballot, store } = speaker(world, 'a');
+    const { learnedThrough, incarnation } = world.status('b');
+    const slot = Math.max(world.status('a').learnedThrough, learnedThrough) + 1;
+    world.crash('a');
+    world.crash('c');
+    const learner = { node: 'b', lives: [named(incarnation)] };
+    say('acceptor', 'b', { type: 'accept', ballot, slot, value: NO_OP, learner });
+    say('proposer', 'b', { type: 'accepted', ballot, slot, store });
     await world.advance(20);
-    expect(world.status('b').learnedThrough - waiting.learnedThrough).toBe(learned);
+    expect(world.status('b').learnedThrough - learnedThrough).toBe(learned);
+  });
+
+  it('N4, I2: nor does it count the vote of a folder whose rolling back the proposer has seen, and it has not', async () => {
+    const world = await started();
+    const { clock, disks, network } = world;
+    const disk = disks.get('c') as MemoryDisk;
+    const backup = disk.image;
+    const relaunch = async () => {
+      const { started: isStarted } = world.launch('c');
+      await world.until(() => world.status('c').state === 'voter', 5 * world.leaseMs);
+      await isStarted;
+    };
+    network.partition(['b'], ['c']);
+    world.crash('c');
+    await relaunch();
+    const lives = world.voters.map((node) => world.status(node).incarnation);
+    world.crash('c');
+    disk.restore(backup);
+    network.heal();
+    await relaunch();
+    const accepteds: string[] = [];
+    network.tap(({ from, to, payload }) => {
+      if (decodeEnvelope(payload).envelope?.message.type === 'accepted') accepteds.push(`${from} ${to.to}`);
+    });
+    const { say, ballot } = speaker(world, 'a');
+    const { learnedThrough } = world.status('b');
+    const slot = Math.max(world.status('a').learnedThrough, learnedThrough) + 1;
+    // It has proposed, and its own vote is not cast: its answer to another Prepare came first.
+    world.crash('a');
+    const accept = { type: 'accept', ballot, slot, value: NO_OP, learner: { node: 'b', lives } } as const;
+    for (const to of ['b', 'c']) say('acceptor', to, accept);
+    await clock.advanceAsync(10);
+    expect(accepteds.toSorted()).toEqual(['b a', 'c a']);
+    expect(world.status('b').learnedThrough).toBe(learnedThrough);
   });
 
   it('who does not wait does not agree: transfer() fails and the mastership stays; resign({ to }) frees it for all', async () => {

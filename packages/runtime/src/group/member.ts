@@ -567,19 +567,18 @@ export class Member {
       this.#sawRound(ballot);
       this.#sawLeader(ballot);
     }
-    roles.acceptor?.send({ type: 'accepts', messages: messages.map((message) => this.#unlessStranger(message)) });
+    roles.acceptor?.send({ type: 'accepts', messages: messages.map((message) => this.#unlessRefused(message)) });
     // The disk is at work meanwhile.
     queueMicrotask(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
   }
 
   /**
-   * I2, N4: our own vote counts here only if the proposer would count it. Whether this folder was rolled back we cannot know;
-   * it can, and names the life of ours that it admits.
+   * I2, N4: a learner counts no vote that the proposer would not. Whether this folder was rolled back we cannot know, and the
+   * learner may not have heard; the proposer names the lives that it admits. Whoever is none of them tells it alone.
    */
-  #unlessStranger(message: Received<Accept>): Received<Accept> {
+  #unlessRefused(message: Received<Accept>): Received<Accept> {
     const { learner, ...accept } = message;
-    const isStranger = learner?.node === this.#self && learner.incarnation !== this.#options.incarnation;
-    return isStranger ? accept : message;
+    return learner?.lives.includes(this.#options.incarnation) === false ? accept : message;
   }
 
   #noteProposed(roles: Roles, messages: readonly Received<Accept>[]): void {
@@ -617,9 +616,8 @@ export class Member {
   #waiter(commands: readonly Command[]): AwaitingLearner | null {
     for (const { body } of commands) {
       const node = this.#taker(body);
-      if (node === null || node === this.#self) continue;
-      const incarnation = this.voters.lifeOf(node);
-      if (incarnation !== null) return { node, incarnation };
+      if (node === null || node === this.#self || !this.#isVoterNode(node)) continue;
+      return { node, lives: [this.#options.incarnation, ...this.voters.lives] };
     }
     return null;
   }
@@ -812,10 +810,10 @@ export class Member {
     if (this.#isLeading) this.#toldThrough = last.position;
   }
 
-  #isOurTaking({ records, sessions }: MasterNews): boolean {
-    const { incarnation } = this.#options;
-    const ours = sessions.find((session) => session.incarnation === incarnation)?.id;
-    return ours !== undefined && records.some((record) => record.master === ours);
+  /** The session may be an older one: then the change does not hold it. */
+  #isOurTaking({ records }: MasterNews): boolean {
+    const { fold, incarnation } = this.#options;
+    return records.some(({ master }) => master !== null && fold.view.session(master)?.incarnation === incarnation);
   }
 
   #takeSnapshot(): SnapshotState {

@@ -50,10 +50,9 @@ export class Voters {
     return incarnations === seen ? 'known' : 'newer';
   }
 
-  /** The life of a voter whose votes count here (I2); `null` before one was heard, and for a node that is no voter. */
-  lifeOf(node: NodeId): Incarnation | null {
-    const voter = this.#configuration.voters.find((known) => known.node === node);
-    return (voter && this.#lives.get(voter.storeId)) ?? null;
+  /** The lives of the other voters whose votes count here (I2), as far as they were heard. */
+  get lives(): readonly Incarnation[] {
+    return [...this.#lives.values()];
   }
 
   /** Milliseconds since each voter was heard; `null` for never, 0 for this node. */

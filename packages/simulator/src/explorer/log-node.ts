@@ -289,8 +289,8 @@ export class LogStep {
     const id = `${this.#process}-${this.node.life}/${number}`;
     const command = { id, machine: 'kv', body: Uint8Array.of(1) };
     const { tells } = this.#bounds;
-    // Its votes are judged by its store here, as all are.
-    const learner = tells === undefined ? undefined : { node: tells, incarnation: tells };
+    // Votes are judged by their store here, all of them.
+    const learner = tells === undefined ? undefined : { node: tells, lives: [] };
     this.#rules.proposer.submit(this.node.proposer, [command], false, learner);
   }
 
