@@ -557,10 +557,23 @@ function open(state: ProposerState, input: ProposerInput, proposal: Proposal, ou
   state.lastProposed = proposal.slot;
   const sentAtMs = input.clock.now();
   const intervalMs = firstResendMs(state, input);
-  const dueAtMs = sentAtMs + intervalMs;
+  const first = firstAsked(input, proposal);
+  const isThrifty = first.length < input.quorum.voters.size;
+  const dueAtMs = sentAtMs + (isThrifty ? input.leaseMs / 500 : intervalMs);
   const slot: OpenSlot = { ...proposal, voters: new Set(), sentAtMs, dueAtMs, intervalMs };
   state.open.set(proposal.slot, slot);
-  out.push({ type: 'send', to: [...input.quorum.voters], message: acceptOf(state, slot) });
+  out.push({ type: 'send', to: first, message: acceptOf(state, slot) });
+}
+
+/**
+ * N4: whom to ask at once. Where proposer and learner are a quorum, the others' part of the work would only stand in its way:
+ * they are asked a moment later, as silent voters are (B5), or fetch what was chosen without them.
+ */
+function firstAsked({ self, quorum }: ProposerInput, { learner }: Proposal): NodeId[] {
+  const voters = [...quorum.voters];
+  if (learner === undefined) return voters;
+  const two = voters.filter((voter) => voter === self || voter === learner.node);
+  return quorum.isAcceptQuorum(new Set(two)) ? two : voters;
 }
 
 function close(state: ProposerState, open: OpenSlot): void {

@@ -686,22 +686,52 @@ describe('B7: commands of the machine master', () => {
 });
 
 describe('N4: a voter that waits', () => {
+  const learner = { node: 'n3', lives: ['a1', 'c1'] };
+  const waitedFor = { type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner } as const;
+  const asked = (told: readonly ProposerEmitted[]) =>
+    told.flatMap((sent) =>
+      sent.type === 'send' && sent.message.type === 'accept'
+        ? [{ to: sent.to, slot: sent.message.slot, learner: sent.message.learner }]
+        : [],
+    );
+
   it('is named in the Accept of the batch it waits for, also when that is sent again, and in no other', () => {
     const { actor, clock, leading, submit, take } = proposer();
-    const named = () =>
-      take().flatMap((sent) =>
-        sent.type === 'send' && sent.message.type === 'accept' ? [[sent.message.slot, sent.message.learner]] : [],
-      );
-    const learner = { node: 'n3', lives: ['a1', 'c1'] };
     leading();
-    actor.send({ type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner });
+    actor.send(waitedFor);
     submit(command('a/1'));
-    expect(named()).toEqual([
+    expect(asked(take()).map(({ slot, learner }) => [slot, learner])).toEqual([
       [1, learner],
       [2, undefined],
     ]);
     clock.advance(LEASE_MS / 10);
-    expect(named()).toContainEqual([1, learner]);
+    expect(asked(take())).toContainEqual({ to: ['n1', 'n2', 'n3'], slot: 1, learner });
+  });
+
+  it('where it is a quorum with the proposer, the others are asked a moment later, if they are needed', () => {
+    const { actor, clock, leading, choose, take } = proposer();
+    leading();
+    actor.send(waitedFor);
+    expect(asked(take())).toEqual([{ to: ['n1', 'n3'], slot: 1, learner }]);
+    actor.send(accepted('n1', actor.getSnapshot().context.state.ballot, 1));
+    clock.advance(LEASE_MS / 500 + 1);
+    expect(asked(take())).toEqual([{ to: ['n2', 'n3'], slot: 1, learner }]);
+    choose(1);
+    actor.send(waitedFor);
+    choose(2);
+    take();
+    clock.advance(LEASE_MS);
+    expect(asked(take())).toEqual([]);
+  });
+
+  it('where it is none, all are asked at once', () => {
+    const voters = ['n1', 'n2', 'n3', 'n4', 'n5'];
+    const { actor, lead, take } = proposer({ quorum: majority(voters) });
+    lead();
+    for (const voter of ['n1', 'n2', 'n3']) actor.send(promise(voter, actor.getSnapshot().context.state.ballot));
+    take();
+    actor.send(waitedFor);
+    expect(asked(take())).toEqual([{ to: voters, slot: 1, learner }]);
   });
 });
 
