@@ -1,4 +1,4 @@
-import type { MasterFold } from '@synod/mastership';
+import type { MasterFold, MasterView } from '@synod/mastership';
 import {
   type Bus,
   type Clock,
@@ -80,6 +80,8 @@ export interface NodeOptions {
   readonly interpret?: <Machine extends AnyStateMachine>(machine: Machine) => Machine;
   /** The state machine `master`, for simulations that watch it or break a rule of it. Default: the real one, fresh. */
   readonly fold?: MasterFold;
+  /** The same for a node outside the log: what it hears of masters. */
+  readonly heard?: MasterView;
 }
 
 /** Options with every default filled in. */

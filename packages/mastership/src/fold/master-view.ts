@@ -1,4 +1,4 @@
-import type { MasterNews, MasterRecord, Session } from '@synod/protocol';
+import type { MasterNews, MasterRecord, News, Session } from '@synod/protocol';
 import type { MasterReader } from './master-reader.ts';
 import { Registry } from './registry.ts';
 
@@ -16,6 +16,8 @@ export class MasterView {
   readonly #registry = new Registry();
   readonly #ended = new Set<number>();
   #position = 0;
+  /** All that changed up to this position was heard of. */
+  #heardThrough = 0;
 
   /** Who is master by what was heard here. */
   readonly view: MasterReader = this.#registry;
@@ -35,6 +37,24 @@ export class MasterView {
     return { position: news.position, sessions, ended, records };
   }
 
+  /**
+   * News that was lost without a sign (fault 33) is missed when the next comes: no later one would tell it.
+   * @returns true when something that changed before these was not heard of.
+   */
+  misses({ changes, after }: Pick<News, 'changes' | 'after'>): boolean {
+    const whole = changes.filter(({ isWhole }) => isWhole);
+    this.#heardThrough = Math.max(this.#heardThrough, ...whole.map(({ position }) => position));
+    if (after === undefined) return false;
+    if (after > this.#heardThrough) return true;
+    this.#heardThrough = Math.max(this.#heardThrough, ...changes.map(({ position }) => position));
+    return false;
+  }
+
+  /** @returns true for what is newer than the version that is known: the only news there is (T4). */
+  protected isNews(version: number, known: number): boolean {
+    return version > known;
+  }
+
   /** Sessions whose end was not heard of. */
   #missingIn({ isWhole, position, sessions }: MasterNews): readonly number[] {
     if (!isWhole) return [];
@@ -46,13 +66,13 @@ export class MasterView {
 
   #hearSession(session: Session): boolean {
     if (this.#ended.has(session.id)) return false;
-    if (session.version <= (this.#registry.session(session.id)?.version ?? -1)) return false;
+    if (!this.isNews(session.version, this.#registry.session(session.id)?.version ?? -1)) return false;
     this.#registry.putSession(session);
     return true;
   }
 
   #hearRecord(record: MasterRecord): boolean {
-    if (record.version <= this.#registry.record(record.election).version) return false;
+    if (!this.isNews(record.version, this.#registry.record(record.election).version)) return false;
     this.#registry.putRecord(record);
     return true;
   }

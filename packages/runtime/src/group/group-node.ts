@@ -8,6 +8,7 @@ import {
   type Licence,
   MasterFold,
   type MasterReader,
+  MasterView,
   type SessionInput,
 } from '@synod/mastership';
 import {
@@ -176,6 +177,7 @@ export class GroupNode implements Group {
       : new Onlooker({
           clock,
           leaseMs: this.#options.leaseMs,
+          heard: options.heard ?? new MasterView(),
           ask: () => this.#send(EVERYBODY, { type: 'present' }),
           onNews: (news) => {
             this.#chronicle.heard(news, true);

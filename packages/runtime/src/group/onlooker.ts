@@ -1,9 +1,10 @@
-import { MasterView } from '@synod/mastership';
-import type { Clock, MasterNews, Message, News, Received } from '@synod/protocol';
+import type { MasterView } from '@synod/mastership';
+import type { Clock, MasterNews, Message, Received } from '@synod/protocol';
 
 export interface OnlookerOptions {
   readonly clock: Clock;
   readonly leaseMs: number;
+  readonly heard: MasterView;
   /** Asks all members for the present. */
   readonly ask: () => void;
   /** News that were not known; the view shows them already. */
@@ -13,16 +14,15 @@ export interface OnlookerOptions {
 
 /** A node outside the log: what it hears of masters, and how it asks when it may have missed something. */
 export class Onlooker {
-  readonly heard = new MasterView();
+  readonly heard: MasterView;
   readonly #options: OnlookerOptions;
   readonly #listening = new Set<() => void>();
   readonly #asking = new Set<() => void>();
   #askAgainAtMs = 0;
-  /** All that changed up to this position was heard of. */
-  #heardThrough = 0;
 
   constructor(options: OnlookerOptions) {
     this.#options = options;
+    this.heard = options.heard;
   }
 
   /** News of the fold; lower versions are dropped. */
@@ -33,7 +33,7 @@ export class Onlooker {
         const changes = this.heard.hear(news);
         if (changes) this.#options.onNews(changes);
       }
-      if (message.type === 'news') this.#follow(message);
+      if (message.type === 'news' && this.heard.misses(message)) this.#askAgain();
     }
     for (const onHeard of this.#listening) onHeard();
   }
@@ -64,15 +64,6 @@ export class Onlooker {
   /** Whoever still asks has its answer: what was heard so far. */
   close(): void {
     for (const resolve of this.#asking) resolve();
-  }
-
-  /** News that was lost without a sign (fault 33) is missed when the next comes: no later one would tell it. */
-  #follow({ changes, after }: News): void {
-    for (const { position, isWhole } of changes)
-      if (isWhole) this.#heardThrough = Math.max(this.#heardThrough, position);
-    if (after === undefined) return;
-    if (after > this.#heardThrough) return this.#askAgain();
-    for (const { position } of changes) this.#heardThrough = Math.max(this.#heardThrough, position);
   }
 
   /** Four times a lease at most. */

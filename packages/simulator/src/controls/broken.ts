@@ -4,6 +4,7 @@ import {
   foldRules,
   type LeaseRules,
   leaseRules,
+  type MasterView,
   sessionMachine,
 } from '@synod/mastership';
 import {
@@ -29,6 +30,7 @@ export interface Broken {
   readonly lease?: Partial<LeaseRules>;
   readonly fold?: Partial<FoldRules>;
   readonly formation?: Partial<FormationRules>;
+  readonly heard?: () => MasterView;
 }
 
 /** Rules for whole groups, with what is broken in place: the machines of production play by them. */
@@ -44,6 +46,7 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
     }),
     fold: { ...foldRules, ...broken.fold },
     formation: { ...formationRules, ...broken.formation },
+    ...(broken.heard ? { heard: broken.heard } : {}),
     interpret: interpretQuickly,
   };
 }

@@ -354,6 +354,19 @@ export const mastershipControls: readonly Control[] = [
     finds: /S2/,
   },
   {
+    name: 'transfer-before-stop',
+    rule: 'T8, "the holder stops acting, then submits"',
+    sentence: 'A mastership is handed over first, and acting by it stops when that is learned.',
+    engines: [
+      explored(
+        world([slow({ opens: 1, asks: 0, sharesSession: true }), fast({ asks: 2, transfers: 1 })], { log: 5 }),
+        { manners: { stopsBeforeResigning: false } },
+        bHoldsAndAOpened,
+      ),
+    ],
+    finds: /S2/,
+  },
+  {
     name: 'transfer-with-a-longer-lease',
     rule: 'T8, T2',
     sentence: 'The target of a transfer holds for a lease of its own choice; others wait for that of its session.',

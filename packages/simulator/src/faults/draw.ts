@@ -8,6 +8,7 @@ import { FAULT_KINDS, type Fault, type FaultKind, ORDERS, RUINOUS } from './faul
 export interface FaultyTime {
   /** The longest of the run: faults last for parts of it. */
   readonly leaseMs: number;
+  readonly maxDriftPpm: number;
   readonly fromMs: number;
   readonly untilMs: number;
 }
@@ -66,29 +67,36 @@ export function drawOrders(chance: Chance, { leaseMs, shortestMs, fromMs, untilM
   const nodes = Object.keys(campaigns);
   const asked = nodes.flatMap((node) => (campaigns[node] ?? []).map(({ election }) => ({ election, node })));
   const elections = [...new Set(asked.map(({ election }) => election))];
-  const draw = (kind: FaultKind): Fault => {
+  const late = () => chance.one([null, leaseMs * chance.one([0.3, 0.7])]);
+  const soon = (atMs: number) => chance.between(atMs, Math.min(untilMs, atMs + leaseMs));
+  const leaseOf = (node: NodeId, atMs: number): Fault => {
+    return { kind: 'lease', atMs, node, leaseMs: Math.max(100, Math.round(chance.between(shortestMs / 2, leaseMs))) };
+  };
+  const draw = (kind: FaultKind): Fault[] => {
     const atMs = chance.between(fromMs, untilMs);
     const election = chance.one(elections);
     const to = chance.one(asked.filter((other) => other.election === election)).node;
     const node = chance.one(nodes);
     switch (kind) {
+      case 'isolate':
+        return [{ kind, atMs, election, forMs: leaseMs * chance.one([0.7, 1.2, 2.5]), lateMs: late() }];
       case 'hand over':
       case 'transfer':
-        return { kind, atMs, election, to };
+        return [{ kind, atMs, election, to }];
       case 'priority':
-        return { kind, atMs, node, priority: chance.one([0, 10, 60, 100]) };
+        return [{ kind, atMs, node, priority: chance.one([0, 10, 60, 100]) }];
       case 'lease':
-        return { kind, atMs, node, leaseMs: Math.max(100, Math.round(chance.between(shortestMs / 2, leaseMs))) };
+        return chance.happens(0.5) ? [leaseOf(node, atMs)] : [leaseOf(node, atMs), leaseOf(node, soon(atMs))];
       default:
-        return { kind: 'resign', atMs, election };
+        return [{ kind: 'resign', atMs, election }];
     }
   };
-  const kinds = [...ORDERS, 'resign' as const].filter(() => chance.happens(0.35));
-  return kinds.flatMap((kind) => Array.from({ length: chance.one([1, 2, 4]) }, () => draw(kind)));
+  const kinds = [...ORDERS, 'resign' as const].filter(() => chance.happens(0.4));
+  return kinds.flatMap((kind) => Array.from({ length: chance.one([1, 2, 4]) }, () => draw(kind)).flat());
 }
 
 function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Fault[] {
-  const { names, ends, leaseMs, fromMs, untilMs, drift } = drawing;
+  const { names, ends, leaseMs, maxDriftPpm, fromMs, untilMs, drift } = drawing;
   const atMs = chance.between(fromMs, untilMs);
   const node = chance.one(names);
   const forMs = leaseMs * chance.one([0.05, 0.3, 0.7, 1.2, 2.5]) * chance.between(0.5, 1);
@@ -156,7 +164,7 @@ function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Faul
     case 'wall clock':
       return [{ kind, atMs, node, byMs: leaseMs * chance.one([-1000, -1, -0.1, 0.1, 1, 1000]) }];
     case 'drift':
-      return [{ kind, atMs, node, forMs, rate: rateOf(chance, drift === 'none' ? 'within' : drift) }];
+      return [{ kind, atMs, node, forMs, rate: rateOf(chance, drift === 'none' ? 'within' : drift, maxDriftPpm) }];
     case 'timers':
       return [{ kind, atMs, node, forMs, lateMs: leaseMs * chance.one([0.1, 0.5, 1.5]) }];
     case 'slow disk':
@@ -165,7 +173,8 @@ function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Faul
       return [{ kind, atMs }];
     case 'checkpoint':
       return [{ kind, atMs, node }];
-    // As people please: see drawOrders.
+    // Of an election: see drawOrders.
+    case 'isolate':
     case 'hand over':
     case 'transfer':
     case 'priority':

@@ -67,6 +67,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'twin'; readonly node: NodeId; readonly forMs: number }
   /** The node's health vetoes a mastership. */
   | { readonly kind: 'veto'; readonly node: NodeId; readonly forMs: number }
+  /** Whoever is master is cut off; or hears late, by up to `lateMs`, and is soon heard by nobody: T1 and T2 are all there is. */
+  | { readonly kind: 'isolate'; readonly election: string; readonly lateMs: number | null; readonly forMs: number }
   /** Whoever is master resigns: of the group, where no election is named. */
   | { readonly kind: 'resign'; readonly election?: string }
   /** As `resign`, in favour of a node (T8); if that does not agree, the mastership is free for all. */
@@ -112,6 +114,7 @@ export const FAULT_KINDS = [
   'veto',
   'resign',
   'checkpoint',
+  'isolate',
   'hand over',
   'transfer',
   'priority',
@@ -121,8 +124,8 @@ export const FAULT_KINDS = [
 /** Faults after which a store is not to be believed any more (I2, P5): no more of them than a minority. */
 export const RUINOUS: ReadonlySet<FaultKind> = new Set(['bit flip', 'wipe', 'roll back']);
 
-/** No faults at all, but what people order while a group runs. */
-export const ORDERS: ReadonlySet<FaultKind> = new Set(['hand over', 'transfer', 'priority', 'lease']);
+/** Of an election rather than a node, or no faults at all but what people order while a group runs. */
+export const ORDERS: ReadonlySet<FaultKind> = new Set(['isolate', 'hand over', 'transfer', 'priority', 'lease']);
 
 /** In words, for transcripts: `crash b, down 400 ms`. */
 export function faultInWords(fault: Fault): string {
@@ -163,6 +166,8 @@ export function faultInWords(fault: Fault): string {
       return `slow disk ${fault.node} ${ms(fault.flushMs)} a flush, ${ms(fault.forMs)}`;
     case 'resign':
       return fault.election === undefined ? 'resign' : `resign ${fault.election}`;
+    case 'isolate':
+      return `isolate the master of ${fault.election}, ${fault.lateMs === null ? '' : `it hears ${ms(fault.lateMs)} late, `}${ms(fault.forMs)}`;
     case 'hand over':
     case 'transfer':
       return `${kind} ${fault.election} to ${fault.to}`;

@@ -159,6 +159,11 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     case 'veto':
       victim.setVeto(fault.node, true);
       return () => victim.setVeto(fault.node, false);
+    case 'isolate': {
+      const master = masterOf(group, fault.election);
+      if (!master) return null;
+      return fault.lateMs === null ? cutOff(group, master.node) : muffle(group, master.node, fault.lateMs);
+    }
     case 'resign':
       return asMaster(group, fault.election, (life, election) => victim.resign(life, election));
     case 'hand over':
@@ -176,13 +181,17 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
   }
 }
 
-/** Whoever minds a mastership is told, in a step of its own. */
+const masterOf = ({ lives }: SimGroup, election: string): Life | null =>
+  [...lives].find((life) => life.mayHold && life.minds(election)) ?? null;
+
+/** Whoever is master is told, in a step of its own. */
 function asMaster(
-  { lives, world }: SimGroup,
+  group: SimGroup,
   election: string = GROUP_ELECTION,
   order: (life: Life, election: string) => void,
 ): Heal | null {
-  const master = [...lives].find((life) => life.mayHold && life.minds(election));
+  const { world } = group;
+  const master = masterOf(group, election);
   if (!master) return null;
   world.planStep(master.process, world.nowMs, () => order(master, election));
   return nothing;
@@ -222,6 +231,25 @@ function cut(links: readonly Link[]): Heal {
 
 /** Everything that the node hears and says is cut. */
 export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group, node).map(({ link }) => link));
+
+/**
+ * What the node hears comes late by up to `lateMs`. Half-way there nobody hears it any more: what it asked for just before is
+ * granted, and it learns of that when the others wait for it already.
+ */
+function muffle(group: SimGroup, node: NodeId, lateMs: number): Heal {
+  const { world } = group;
+  const links = linksOf(group, node).map(({ link }) => link);
+  const untilMs = world.nowMs + lateMs;
+  for (const link of links) if (link.to === node) link.stalledUntilMs = Math.max(link.stalledUntilMs, untilMs);
+  let heal: Heal | null = nothing;
+  world.plan(world.nowMs + lateMs / 2, () => {
+    if (heal) heal = cut(links.filter(({ from }) => from === node));
+  });
+  return () => {
+    heal?.();
+    heal = null;
+  };
+}
 
 function linksOf(group: SimGroup, node: NodeId): { readonly link: Link; readonly node: NodeId }[] {
   return pairs(group)

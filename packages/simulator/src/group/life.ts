@@ -1,4 +1,4 @@
-import { type FoldRules, MasterFold } from '@synod/mastership';
+import { type FoldRules, MasterFold, type MasterView } from '@synod/mastership';
 import { InternalError } from '@synod/protocol';
 import {
   type FormationRules,
@@ -24,6 +24,8 @@ export interface Rules {
   readonly machines: RoleMachines;
   readonly fold: FoldRules;
   readonly formation: FormationRules;
+  /** What a candidate hears by; the real one where it is left out. */
+  readonly heard?: () => MasterView;
   /** What runs the definitions of machines; XState where it is left out. */
   readonly interpret?: NonNullable<NodeOptions['interpret']>;
 }
@@ -165,11 +167,13 @@ export class Life {
       {
         membership: this.#membership(),
         leaseMs,
-        maxDriftPpm,
+        // A candidate reckons as the group does, which it learns.
+        ...(this.role === 'member' ? { maxDriftPpm } : {}),
         priority,
         machines: rules.machines,
         formationRules: rules.formation,
         fold: this.fold,
+        ...(rules.heard ? { heard: rules.heard() } : {}),
         ...(rules.interpret ? { interpret: rules.interpret } : {}),
         onJoining: (group) => {
           this.#group = group;

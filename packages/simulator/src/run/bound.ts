@@ -1,3 +1,4 @@
+import { farthest } from '../world/drift.ts';
 import type { Plan } from './plan.ts';
 
 /**
@@ -15,7 +16,7 @@ export function masterWithinMs({ settings, leaseMs, isWithinDrift }: Plan): numb
   const slowest = Math.min(
     1 - maxDriftPpm / 1e6,
     ...[...settings.nodes, ...(settings.candidates ?? [])].map(({ rate }) => rate),
-    isWithinDrift ? 1 : 0.85,
+    isWithinDrift ? 1 : 1 - farthest(maxDriftPpm),
   );
   const claimMs = Math.max(20, 4 * 2 * link.maxMs) + 3 * disk.maxMs;
   const waitsMs = (2 * leaseMs * (1 + maxDriftPpm / 1e6)) / slowest;

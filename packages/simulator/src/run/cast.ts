@@ -10,6 +10,8 @@ import { drawNode } from './node.ts';
 export interface Cast {
   /** The members alone, each asking for the group's own election and holding on to it. */
   readonly isPlain: boolean;
+  /** ρ, the same for all; a candidate learns it from the members. */
+  readonly maxDriftPpm: number;
   readonly candidates: readonly NodeSettings[];
   /** When candidates start: some come when all others have long been there. */
   readonly startsMs: Readonly<Record<NodeId, number>>;
@@ -24,7 +26,8 @@ export interface CastDrawing {
   readonly drift: Drift;
 }
 
-const CANDIDATES = ['x', 'y', 'z'];
+/** Names of nodes outside the log; members are called by the first letters. */
+export const CANDIDATES = ['x', 'y', 'z'];
 const ELECTIONS = ['s1', 's2', 's3'];
 
 /** Most schedules are about the log: with everything in every run, each would hide what the others find. */
@@ -35,11 +38,18 @@ export function castOf(chance: Chance, drawing: CastDrawing): Cast {
   const { members, shortestMs, leaseMs, drift } = drawing;
   if (chance.happens(PLAIN)) {
     const campaign: Campaign = { election: GROUP_ELECTION, turns: null };
-    return { isPlain: true, candidates: [], startsMs: {}, campaigns: ofEach(members, () => [campaign]) };
+    return {
+      isPlain: true,
+      maxDriftPpm: 10_000,
+      candidates: [],
+      startsMs: {},
+      campaigns: ofEach(members, () => [campaign]),
+    };
   }
+  const maxDriftPpm = chance.one([10_000, 10_000, 10_000, 100_000]);
   const names = CANDIDATES.slice(0, chance.one([0, 1, 2, 3]));
   const candidates = names.map((node) =>
-    drawNode(chance, node, { leaseMs: chance.one([shortestMs, leaseMs]), longestMs: leaseMs, drift }),
+    drawNode(chance, node, { leaseMs: chance.one([shortestMs, leaseMs]), longestMs: leaseMs, drift, maxDriftPpm }),
   );
   // Candidates are never master of the group itself.
   const elections = ELECTIONS.slice(0, chance.one(names.length > 0 ? [1, 1, 2, 3] : [0, 1, 2, 3]));
@@ -47,6 +57,7 @@ export function castOf(chance: Chance, drawing: CastDrawing): Cast {
   const ofOthers = elections.map((election) => campaignersFor(chance, election, members, names));
   return {
     isPlain: false,
+    maxDriftPpm,
     candidates,
     startsMs: ofEach(names, () => leaseMs * chance.one([0.1, 0.5, 2]) * chance.next()),
     campaigns: ofEach([...members, ...names], (node) =>
@@ -74,7 +85,7 @@ function campaignOf(chance: Chance, election: string, inTurns: number): Campaign
     ? {
         holds: chance.one([0.02, 0.3, 1.5]),
         rests: chance.one([0, 0.1, 0.7]),
-        patience: chance.one([0.3, 2, null]),
+        patience: chance.one([0.03, 0.3, 2, null]),
         rounds: chance.one([null, null, 1, 2]),
       }
     : null;

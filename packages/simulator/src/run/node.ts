@@ -8,14 +8,19 @@ export interface NodeDrawing {
   /** The longest lease of the group. */
   readonly longestMs: number;
   readonly drift: Drift;
+  readonly maxDriftPpm: number;
 }
 
 /** Draws how one node is set up, and what its machine is like. */
-export const drawNode = (chance: Chance, node: NodeId, { leaseMs, longestMs, drift }: NodeDrawing): NodeSettings => ({
+export const drawNode = (
+  chance: Chance,
+  node: NodeId,
+  { leaseMs, longestMs, drift, maxDriftPpm }: NodeDrawing,
+): NodeSettings => ({
   node,
   leaseMs,
   priority: chance.one([0, 0, 0, 50, 100]),
-  rate: rateOf(chance, drift),
+  rate: rateOf(chance, drift, maxDriftPpm),
   bootStepMs: chance.one([null, 1, 10]),
   timers: {
     earlyMs: chance.one([0, 1, 1]),

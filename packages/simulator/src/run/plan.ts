@@ -4,7 +4,6 @@ import type { Fault } from '../faults/fault.ts';
 import type { GroupSettings } from '../group/sim-group.ts';
 import type { Campaign, UserManners } from '../user/user.ts';
 import { chanceOf } from '../world/chance.ts';
-import { MAX_DRIFT_PPM } from '../world/drift.ts';
 import { castOf } from './cast.ts';
 import { drawNode } from './node.ts';
 
@@ -59,8 +58,10 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const drift = chance.one(['none', 'within', 'within', 'edge', 'edge', 'beyond'] as const);
   const delayMs = shortestMs * chance.one([0.001, 0.003, 0.01, 0.02]);
   const diskMs = shortestMs * chance.one([0.0002, 0.001, 0.005]);
+  const cast = castOf(chanceOf(seed, 'cast'), { members: names, shortestMs, leaseMs, drift });
+  const { maxDriftPpm } = cast;
   const members = names.map((node, i) =>
-    drawNode(chance, node, { leaseMs: leasesMs[i] ?? leaseMs, longestMs: leaseMs, drift }),
+    drawNode(chance, node, { leaseMs: leasesMs[i] ?? leaseMs, longestMs: leaseMs, drift, maxDriftPpm }),
   );
   const link = { minMs: delayMs * chance.next(), maxMs: delayMs, loss: 0, repeat: 0, reorder: 0, late: 0, lateMs: 0 };
   const disk = { minMs: diskMs * chance.next(), maxMs: diskMs, failure: null };
@@ -68,7 +69,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   // In some runs faults meet the formation, in others a group at work.
   const faultsFromMs = chance.happens(0.5) ? 0 : leaseMs;
   const healAtMs = faultsFromMs + FAULTY_LEASES * leaseMs * chance.between(1, 1.2);
-  const time = { leaseMs, fromMs: faultsFromMs, untilMs: healAtMs };
+  const time = { leaseMs, maxDriftPpm, fromMs: faultsFromMs, untilMs: healAtMs };
   const drawn = drawFaults(chance, { ...time, names, ends: names, drift });
   const startsMs = names.map((node) => [node, chance.between(0, leaseMs / 10)] as const);
   const user: UserManners = {
@@ -79,7 +80,6 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   };
   const others = chance.one(['dead', 'cut off', 'faulty'] as const);
 
-  const cast = castOf(chanceOf(seed, 'cast'), { members: names, shortestMs, leaseMs, drift });
   const candidates = cast.candidates.map(({ node }) => node);
   const ordering = { ...time, shortestMs, campaigns: cast.campaigns };
   const further = [
@@ -95,7 +95,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     seed,
     settings: {
       seed,
-      maxDriftPpm: MAX_DRIFT_PPM,
+      maxDriftPpm,
       nodes: members,
       ...(candidates.length > 0 ? { candidates: cast.candidates } : {}),
       link,
