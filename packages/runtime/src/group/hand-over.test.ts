@@ -98,6 +98,46 @@ describe('T8: hand-over', () => {
     },
   );
 
+  it('N4, B1: the news of a new master are written, then it hears of it itself, then it leads', async () => {
+    const world = await started();
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    world.campaign('b');
+    await world.advance(world.leaseMs);
+    const steps: string[] = [];
+    world.network.tap(({ from, payload }) => {
+      const type = from === 'b' && decodeEnvelope(payload).envelope?.message.type;
+      if (type === 'prepare') steps.push('prepare');
+      // As a client does: in a microtask of its own.
+      if (type === 'news') queueMicrotask(() => steps.push('news'));
+    });
+    world.node('b').addEventListener('elected', () => steps.push('elected'));
+    void mastership.resign();
+    await world.until(() => world.status('b').leader === 'b', world.leaseMs);
+    expect([...new Set(steps)]).toEqual(['news', 'elected', 'prepare']);
+  });
+
+  it('what a new master tells hides nothing that a hearer missed of the leader', async () => {
+    const world = await started();
+    world.campaign('a');
+    await world.untilMaster();
+    const { started: isJoined } = world.launch('o', { membership: { role: 'observer' } });
+    const campaign = world.node('c').election('x').campaign();
+    void world.node('c').election('y').campaign(); // Its session lives on.
+    const seen = (election: string) => world.node('o').election(election).master?.node;
+    await world.until(() => seen('x') === 'c' && seen('y') === 'c', 2 * world.leaseMs);
+    const [mastership] = await Promise.all([campaign, isJoined]);
+    world.network.cut('a', 'o');
+    void mastership.resign();
+    await world.until(() => world.node('b').election('x').master === null, world.leaseMs);
+    void world.node('b').election('jobs').campaign();
+    await world.until(() => seen('jobs') === 'b', world.leaseMs);
+    expect(seen('x')).toBe('c');
+    world.network.heal();
+    await world.until(() => seen('x') === undefined, world.leaseMs);
+  });
+
   /** What a leader of that name says, word by word. */
   function speaker(world: TestWorld, node: string) {
     const { configuration: config, incarnation, journal } = world.status(node);
