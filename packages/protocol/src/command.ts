@@ -50,10 +50,9 @@ export const commandBytes = (command: Command): number =>
  */
 export function encodeBatch(commands: readonly Command[]): Value {
   if (commands.length === 0) return NO_OP;
-  const body = pack(commands.map(({ id, machine, body }) => [id, machine, body]));
-  const value = new Uint8Array(HEADER_BYTES + body.byteLength);
+  const rows = commands.map(({ id, machine, body }) => [id, machine, body]);
+  const value = pack(rows, HEADER_BYTES);
   new DataView(value.buffer).setUint32(0, commands.length);
-  value.set(body, HEADER_BYTES);
   return value;
 }
 

@@ -45,7 +45,7 @@ import type { NodePorts, ResolvedOptions } from '../options.ts';
 import { CHECKPOINT_BYTES, Checkpointer, NOTHING_TO_DO } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
 import { GROUP_ELECTION } from './group.ts';
-import type { Mailbox, Turn } from './mailbox.ts';
+import { type Mailbox, soon, type Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import { Participant, type ParticipantOptions } from './participant.ts';
 import type { Roles } from './roles.ts';
@@ -569,7 +569,7 @@ export class Member {
     }
     roles.acceptor?.send({ type: 'accepts', messages: messages.map((message) => this.#unlessRefused(message)) });
     // The disk is at work meanwhile.
-    queueMicrotask(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
+    void soon.then(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
   }
 
   /**
@@ -763,7 +763,7 @@ export class Member {
     this.#applied = [];
     this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
     // A client writes what was published in a microtask of its own: that comes first.
-    queueMicrotask(() =>
+    void soon.then(() =>
       this.#guard(() => {
         for (const { applied } of told) this.#tellCandidates(applied);
         const isFirst = this.#untold.length === 0;

@@ -47,14 +47,17 @@ export function combined(watchers: readonly GroupWatcher[]): GroupWatcher {
     const heard = watchers.filter((watcher) => watcher[name]).map((watcher) => watcher[name]?.bind(watcher) as Call);
     const [first] = heard;
     if (heard.length === 1) all[name] = first;
-    else if (heard.length > 1) {
-      all[name] = (a: unknown, b: unknown, c: unknown, d: unknown) => {
-        for (let i = 0; i < heard.length; i++) (heard[i] as Call)(a, b, c, d);
-      };
-    }
+    else if (heard.length > 1) all[name] = inTurn(heard);
   }
   return all as GroupWatcher;
 }
+
+/** Made here and not in the loop above: there it was seen to keep whole worlds alive until the old generation was collected. */
+const inTurn =
+  (heard: readonly Call[]): Call =>
+  (a, b, c, d) => {
+    for (let i = 0; i < heard.length; i++) (heard[i] as Call)(a, b, c, d);
+  };
 
 type Call = (...parts: unknown[]) => void;
 
