@@ -30,6 +30,7 @@ export { type JsonView, jsonView } from './json-view.ts';
 export {
   DEFAULT_LEASE_MS,
   GUARD_DIVISOR,
+  type Interpreter,
   type LoggerLike,
   type Membership,
   type NodeOptions,

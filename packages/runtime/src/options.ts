@@ -13,7 +13,7 @@ import {
   pack,
   type Random,
 } from '@synod/protocol';
-import type { AnyStateMachine } from 'xstate';
+import type { AnyStateMachine, createActor } from 'xstate';
 import type { Scope } from './election/scope.ts';
 import type { FormationRules } from './group/formation.rules.ts';
 import type { RoleMachines } from './group/group.machine.ts';
@@ -76,12 +76,19 @@ export interface NodeOptions {
   /** Machines and rules in place of the real ones, for simulations that break one. */
   readonly machines?: Partial<RoleMachines>;
   readonly formationRules?: FormationRules;
-  /** Runs the definition of a machine in place of XState's interpreter: a simulation of many groups has a quicker one. */
-  readonly interpret?: <Machine extends AnyStateMachine>(machine: Machine) => Machine;
+  /** In place of XState's: a simulation of many groups has a quicker one. */
+  readonly interpreter?: Interpreter;
   /** The state machine `master`, for simulations that watch it or break a rule of it. Default: the real one, fresh. */
   readonly fold?: MasterFold;
   /** The same for a node outside the log: what it hears of masters. */
   readonly heard?: MasterView;
+}
+
+/** Runs the definitions of machines. */
+export interface Interpreter {
+  logic<Machine extends AnyStateMachine>(machine: Machine): Machine;
+  /** An actor without a parent. */
+  readonly createActor: typeof createActor;
 }
 
 /** Options with every default filled in. */

@@ -85,18 +85,18 @@ interface Machines {
 /** Machines for all nodes of a process that play by the same rules: they hold no state, and are slow to make. */
 const made = new WeakMap<object, { readonly of: Pick<NodeOptions, Making>; readonly machines: Machines }>();
 
-type Making = 'formationRules' | 'interpret';
+type Making = 'formationRules' | 'interpreter';
 
-function machinesOf({ machines: roles = realMachines, formationRules: rules, interpret }: NodeOptions): Machines {
+function machinesOf({ machines: roles = realMachines, formationRules: rules, interpreter }: NodeOptions): Machines {
   const known = made.get(roles);
-  if (known && known.of.formationRules === rules && known.of.interpret === interpret) return known.machines;
+  if (known && known.of.formationRules === rules && known.of.interpreter === interpreter) return known.machines;
   const all = { ...realMachines, ...roles };
   const parsed = groupMachine(all, rules);
   const machines = {
-    group: interpret ? interpret(parsed) : parsed,
+    group: interpreter ? interpreter.logic(parsed) : parsed,
     candidate: all.candidate as Machines['candidate'],
   };
-  made.set(roles, { of: { formationRules: rules, interpret } as NodeOptions, machines });
+  made.set(roles, { of: { formationRules: rules, interpreter } as NodeOptions, machines });
   return machines;
 }
 
@@ -476,7 +476,7 @@ export class GroupNode implements Group {
       announceMs: leaseMs / 4,
       inputs: (formation) => this.#assemble(formation),
     };
-    const root = createActor(machine, { input, clock, ...this.#inspection });
+    const root = this.#createActor(machine, { input, clock, ...this.#inspection });
     this.#root = root;
     root.on('claim', () => this.#guard(() => this.#identity.claim()));
     root.on('formation.bundle', ({ records, announce }) =>
@@ -831,7 +831,7 @@ export class GroupNode implements Group {
   #makeCandidate(given: Pick<CandidateInput, 'election' | 'lease'>): CandidateRef {
     const { candidate: machine } = machinesOf(this.#raw);
     const { priority, metadata } = { ...this.#options, ...this.#settings.get(given.election), ...this.#live };
-    const actor = createActor(machine, {
+    const actor = this.#createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,
       input: { ...given, priority, metadata, isHeirOf: (node) => this.#isHeirOf(given.election, node) },
@@ -940,6 +940,12 @@ export class GroupNode implements Group {
         ? error
         : new JournalFailedError(`the journal of ${this.node} failed: ${cause.message}`, { cause }),
     );
+  }
+
+  /** Who is inspected is run by XState itself. */
+  get #createActor(): typeof createActor {
+    const { interpreter, inspect } = this.#raw;
+    return interpreter && !inspect ? interpreter.createActor : createActor;
   }
 
   get #inspection(): { readonly inspect?: (event: unknown) => void } {

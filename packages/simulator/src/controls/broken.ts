@@ -19,7 +19,7 @@ import {
   proposerRules,
 } from '@synod/paxos';
 import { type FormationRules, formationRules, type RoleMachines } from '@synod/runtime';
-import { interpretQuickly, quickMachines } from '../group/actors.ts';
+import { quickInterpreter, quickMachines } from '../group/actors.ts';
 import type { Rules } from '../group/life.ts';
 
 /** Single functions in place of those of production. */
@@ -47,6 +47,6 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
     fold: { ...foldRules, ...broken.fold },
     formation: { ...formationRules, ...broken.formation },
     ...(broken.heard ? { heard: broken.heard } : {}),
-    interpret: interpretQuickly,
+    interpreter: quickInterpreter,
   };
 }

@@ -1,10 +1,10 @@
 import { type CandidateInput, candidateMachine, sessionMachine } from '@synod/mastership';
 import { acceptorMachine, learnerMachine, proposerMachine } from '@synod/paxos';
 import type { Clock } from '@synod/protocol';
-import type { RoleMachines } from '@synod/runtime';
+import type { Interpreter, RoleMachines } from '@synod/runtime';
 import type { ActorRefFrom, AnyActorLogic, AnyStateMachine } from 'xstate';
 import { Unsupported } from '../statechart/parts.ts';
-import { quick } from '../statechart/quick.ts';
+import { createQuickActor, quick } from '../statechart/quick.ts';
 
 /** The living roles of one life, as far as they have begun. */
 export interface Actors {
@@ -45,18 +45,27 @@ export function interpretQuickly<Machine extends AnyActorLogic>(machine: Machine
   }
 }
 
-/** By the clock of its process: the one port that every role but the acceptor has as its own. */
-const lives = new WeakMap<Clock, Actors>();
+/** The quick interpreter, as the runtime asks for one. */
+export const quickInterpreter: Interpreter = { logic: interpretQuickly, createActor: createQuickActor };
+
+/**
+ * By the clock of its process: the one port that every role but the acceptor has as its own. Kept at the clock and in no
+ * WeakMap: what such a map holds outlives every collection of the young generation, and here that is whole worlds.
+ */
+const ACTORS = Symbol('actors');
+
+type SeatedClock = Clock & { [ACTORS]?: Actors | null };
+
 const watched = new WeakSet<AnyActorLogic>();
 
 /** The roles that begin with this clock are put into `actors`. */
-export function expectActors(clock: Clock, actors: Actors): void {
-  lives.set(clock, actors);
+export function expectActors(clock: SeatedClock, actors: Actors): void {
+  clock[ACTORS] = actors;
 }
 
 /** They have begun, or never will. */
-export function forgetActors(clock: Clock): void {
-  lives.delete(clock);
+export function forgetActors(clock: SeatedClock): void {
+  clock[ACTORS] = null;
 }
 
 /**
@@ -65,13 +74,14 @@ export function forgetActors(clock: Clock): void {
  */
 export function watchActors(machines: RoleMachines): RoleMachines {
   for (const role of ['learner', 'proposer', 'lease'] as const) {
-    watch(machines[role], ({ clock }: { clock: Clock }, self) => {
-      const actors = lives.get(clock);
+    watch(machines[role], ({ clock }: { clock: SeatedClock }, self) => {
+      const actors = clock[ACTORS];
       if (actors) (actors as unknown as Record<string, unknown>)[role] = self;
     });
   }
   watch(machines.candidate, ({ election, lease }: CandidateInput, self) => {
-    lives.get(lease().input.clock)?.candidates.set(election, self as ActorRefFrom<ReturnType<typeof candidateMachine>>);
+    const { clock }: { clock: SeatedClock } = lease().input;
+    clock[ACTORS]?.candidates.set(election, self as ActorRefFrom<ReturnType<typeof candidateMachine>>);
   });
   return machines;
 }

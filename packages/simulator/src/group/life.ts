@@ -27,7 +27,7 @@ export interface Rules {
   /** What a candidate hears by; the real one where it is left out. */
   readonly heard?: () => MasterView;
   /** What runs the definitions of machines; XState where it is left out. */
-  readonly interpret?: NonNullable<NodeOptions['interpret']>;
+  readonly interpreter?: NonNullable<NodeOptions['interpreter']>;
 }
 
 export interface LifeOptions {
@@ -174,7 +174,7 @@ export class Life {
         formationRules: rules.formation,
         fold: this.fold,
         ...(rules.heard ? { heard: rules.heard() } : {}),
-        ...(rules.interpret ? { interpret: rules.interpret } : {}),
+        ...(rules.interpreter ? { interpreter: rules.interpreter } : {}),
         onJoining: (group) => {
           this.#group = group;
           this.#incarnation = group.status().incarnation;

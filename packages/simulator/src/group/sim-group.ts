@@ -10,7 +10,7 @@ import { Manners } from '../world/manners.ts';
 import { type LinkManners, Network } from '../world/network.ts';
 import { PUNCTUAL, type TimerManners } from '../world/process.ts';
 import { type Drain, World } from '../world/world.ts';
-import { interpretQuickly, quickMachines, realMachines, watchActors } from './actors.ts';
+import { quickInterpreter, quickMachines, realMachines, watchActors } from './actors.ts';
 import { Life, type Rules } from './life.ts';
 import type { GroupWatcher } from './watcher.ts';
 
@@ -50,7 +50,7 @@ export const realRules: Rules = {
   machines: watchActors(quickMachines(realMachines())),
   fold: foldRules,
   formation: formationRules,
-  interpret: interpretQuickly,
+  interpreter: quickInterpreter,
 };
 
 export interface SimGroupOptions {

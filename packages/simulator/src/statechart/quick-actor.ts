@@ -40,14 +40,14 @@ interface Parent {
 }
 
 /**
- * A child of a machine, as XState's actors are from outside: one event at a time, effects when the snapshot is in place, then
+ * A machine's actor, as XState's are from outside: one event at a time, effects when the snapshot is in place, then
  * the observers. Without what only inspectors and devtools ask for, which is most of the cost of an event.
  */
 export class QuickActor {
   readonly id: string;
   readonly sessionId: string;
   /** As XState's interpreter looks for it when a child is stopped. */
-  readonly _parent: Parent;
+  readonly _parent: Parent | null;
   readonly system: unknown;
   readonly #logic: QuickLogic;
   readonly #handlers = new Map<string, readonly Handler[]>();
@@ -61,7 +61,7 @@ export class QuickActor {
   #state: 'new' | 'running' | 'stopped' = 'new';
   #isAtWork = false;
 
-  constructor(logic: QuickLogic, options: { id: string; input: unknown; parent: Parent; system: unknown }) {
+  constructor(logic: QuickLogic, options: { id: string; input: unknown; parent: Parent | null; system: unknown }) {
     const { id, input, parent, system } = options;
     this.id = id;
     this.sessionId = `quick:${id}`;
@@ -121,6 +121,12 @@ export class QuickActor {
     this.#isAtWork = false;
     const first = this.#state === 'running' ? this.#waiting.shift() : undefined;
     if (first) this.#work(first);
+    return this;
+  }
+
+  /** Of one without a parent. */
+  stop(): this {
+    this._stop();
     return this;
   }
 
@@ -198,7 +204,7 @@ export class QuickActor {
     if (status === 'active') return;
     if (status === 'error') return this.#fail(snapshot.error);
     this.#end();
-    if (status === 'done') this._parent.send({ type: `xstate.done.actor.${this.id}` });
+    if (status === 'done') this._parent?.send({ type: `xstate.done.actor.${this.id}` });
   }
 
   /** @returns false when it threw: the actor has failed, and none of the effects behind it happens. */
@@ -228,7 +234,7 @@ export class QuickActor {
     this.#observers = [];
     for (const observer of observers) observer.error?.(error);
     this.#handlers.clear();
-    this._parent.send({ type: `xstate.error.actor.${this.id}`, error } as Event);
+    this._parent?.send({ type: `xstate.error.actor.${this.id}`, error } as Event);
   }
 }
 

@@ -203,6 +203,17 @@ function logicOf(machine: Machine) {
 
 const isQuick = (logic: unknown): logic is QuickLogic => (logic as { isQuick?: boolean }).isQuick === true;
 
+/** An actor without a parent: a quick one if that can run its machine, and all that the machine invokes. */
+export const createQuickActor: typeof createActor = (logic, ...[options]) => {
+  const { id = 'root', clock, input } = (options ?? {}) as { id?: string; clock?: Clock; input?: unknown };
+  if (!isQuick(logic) || !clock || !Object.values((logic as unknown as Machine).implementations.actors).every(isQuick))
+    return createActor(logic, options as never);
+  const system = { _clock: clock };
+  return new QuickActor(logic, { id, input, parent: null, system }) as unknown as ReturnType<
+    typeof createActor<typeof logic>
+  >;
+};
+
 /** The first whose guard passes. */
 function firstOf(candidates: readonly Ready<Work>[], step: Step): Ready<Work> | null {
   for (let i = 0; i < candidates.length; i++) {
@@ -426,11 +437,18 @@ function assign(step: Step, assignment: unknown, params: unknown): void {
     }
   }
   step.hasChanged = true;
-  const keys = Object.keys(partial).length;
+  const keys = countOf(partial);
   if (keys === 0) return;
   // Rules mostly give the whole context back: it is as good as a copy of it.
-  const isWhole = typeof assignment === 'function' && keys === Object.keys(step.context).length;
+  const isWhole = typeof assignment === 'function' && keys === countOf(step.context);
   step.context = isWhole ? partial : { ...step.context, ...partial };
+}
+
+/** Of a plain object, without a list of them. */
+function countOf(object: object): number {
+  let count = 0;
+  for (const _ in object) count++;
+  return count;
 }
 
 const emits =
