@@ -117,6 +117,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         rules.noteTrimmed(state, event, out);
       }),
       resend: effect(({ input, state }, _, out) => rules.resend(state, input, out)),
+      hurry: effect(({ input, state }) => rules.hurry(state, input)),
       stepDown: effect(({ state }, event, out) => {
         const by = event.type === 'reject' ? event.promised : event.type === 'granted' ? event.ballot : null;
         rules.stepDown(state, by, out);
@@ -180,6 +181,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         initial: 'asking',
         states: {
           asking: {
+            on: { reconnected: { actions: ['resendPrepare', 'hurry'], target: 'asking', reenter: true } },
             after: { resendPrepare: { actions: 'resendPrepare', target: 'asking', reenter: true } },
           },
         },
@@ -231,6 +233,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         states: {
           quiet: { always: { guard: 'hasOpenSlots', target: 'waiting' } },
           waiting: {
+            on: { reconnected: { actions: ['hurry', 'resend'], target: 'waiting', reenter: true } },
             after: {
               resend: [
                 { guard: 'hasOpenSlots', actions: 'resend', target: 'waiting', reenter: true },

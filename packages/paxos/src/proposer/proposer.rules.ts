@@ -71,6 +71,8 @@ export type ProposerEvent =
   | { readonly type: 'learned'; readonly through: number; readonly known: number }
   /** A ballot of this round was seen. */
   | { readonly type: 'round'; readonly round: number }
+  /** What was said while there was no connection is lost. */
+  | { readonly type: 'reconnected' }
   | { readonly type: 'stop' };
 
 export type ProposerEmitted =
@@ -233,6 +235,7 @@ export interface ProposerRules {
   noteAccepted(state: ProposerState, input: ProposerInput, message: Received<Accepted>, out: Out): void;
   noteTrimmed(state: ProposerState, message: Received<Trimmed>, out: Out): void;
   resend(state: ProposerState, input: ProposerInput, out: Out): void;
+  hurry(state: ProposerState, input: ProposerInput): void;
   isOutbid(state: ProposerState, message: Reject | { type: 'granted'; ballot: Ballot }): boolean;
   backOff(state: ProposerState, input: ProposerInput): void;
   postpone(state: ProposerState, input: ProposerInput): void;
@@ -255,6 +258,7 @@ export const proposerRules: ProposerRules = {
   noteAccepted,
   noteTrimmed,
   resend,
+  hurry,
   isOutbid,
   backOff,
   postpone,
@@ -472,6 +476,15 @@ function resend(state: ProposerState, input: ProposerInput, out: Out): void {
     open.intervalMs = grown(open.intervalMs, input);
     open.dueAtMs = nowMs + open.intervalMs;
     out.push({ type: 'send', to: silent(input, open.voters), message: acceptOf(state, open) });
+  }
+}
+
+/** B5: intervals that grew while nothing was heard tell of the connection that broke, and begin anew. */
+function hurry(state: ProposerState, input: ProposerInput): void {
+  state.resendMs = firstResendMs(state, input);
+  for (const open of state.open.values()) {
+    open.dueAtMs = input.clock.now();
+    open.intervalMs = firstResendMs(state, input) / 2;
   }
 }
 

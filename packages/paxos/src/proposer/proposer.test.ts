@@ -519,6 +519,29 @@ describe('B5: resends and rejects', () => {
     expect(at.length).toBeLessThan(10);
   });
 
+  it('after a reconnect what is open is sent again at once, and the intervals begin anew', () => {
+    const { actor, leading, submit, clock, take } = proposer();
+    leading();
+    submit(command('a/1'));
+    clock.advance(LEASE_MS);
+    take();
+    actor.send({ type: 'reconnected' });
+    expect(take()).toMatchObject([{ type: 'send', message: { type: 'accept', slot: 1 } }]);
+    clock.advance((LEASE_MS / 50) * 2);
+    expect(take()).toHaveLength(1);
+  });
+
+  it('so is a Prepare', () => {
+    const { actor, lead, clock, take } = proposer();
+    lead();
+    clock.advance(LEASE_MS / 3);
+    take();
+    actor.send({ type: 'reconnected' });
+    expect(take()).toMatchObject([{ type: 'send', message: { type: 'prepare' } }]);
+    clock.advance((LEASE_MS / 50) * 1.25 + 2);
+    expect(take()).toHaveLength(1);
+  });
+
   it('the first interval is four measured round trips where that is longer', () => {
     const { actor, lead, submit, clock, take, ballot: own } = proposer();
     lead();

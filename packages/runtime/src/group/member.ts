@@ -379,6 +379,7 @@ export class Member {
   /** What was missed meanwhile is asked for at once (N2). */
   reconnected(): void {
     this.#roles?.learner.send({ type: 'start' });
+    this.#roles?.proposer?.send({ type: 'reconnected' });
     this.log.leaderChanged();
   }
 
