@@ -9,6 +9,8 @@ import { Lab } from './harness/lab.ts';
 import { type FigureLine, inWords } from './harness/report.ts';
 import { idle } from './idle.ts';
 import { ismaster } from './ismaster.ts';
+import { natskill } from './natskill.ts';
+import { silent } from './silent.ts';
 
 interface CommonOptions {
   readonly json?: true;
@@ -16,7 +18,17 @@ interface CommonOptions {
   readonly folder?: string;
 }
 
-const benches: readonly Bench[] = [failover, handover, campaign, elections, coldstart, ismaster, idle];
+const benches: readonly Bench[] = [
+  failover,
+  handover,
+  campaign,
+  elections,
+  natskill,
+  silent,
+  coldstart,
+  ismaster,
+  idle,
+];
 
 const program = new Command('bench')
   .description('Measures Synod on this machine: real processes, a real NATS server, real journals.')

@@ -9,7 +9,7 @@ import { Sights } from './harness/sights.ts';
 /** One member of a measured group, a process of its own: it joins, asks for mastership again and again, and tells its history. */
 
 const options = JSON.parse(process.argv[2] ?? '') as MemberOptions;
-const { url, group: name, node, voters, journal, leaseMs } = options;
+const { servers, group: name, node, voters, journal, leaseMs } = options;
 
 const say = (message: MemberSays): void => void process.send?.(message);
 /** What the bench hears is none of what is measured, nor is its hearing: both would take a share of two cores. */
@@ -31,7 +31,8 @@ const told = <Type extends MemberHears['type']>(type: Type): Promise<Told<Type>>
   once(hears, type).then(([event]) => (event as CustomEvent<Told<Type>>).detail);
 
 const connection = await connect({
-  servers: url,
+  servers: [...servers],
+  noRandomize: true,
   name: node,
   maxReconnectAttempts: -1,
   pingInterval: Math.floor(leaseMs / 2),
@@ -61,7 +62,7 @@ hears.addEventListener('hold', (event) => void holdElections((event as CustomEve
 say({ type: 'joined' });
 hears.addEventListener('status', () => {
   const { state, learnedThrough, elections } = group.status();
-  say({ type: 'status', state, learnedThrough, term: elections[0]?.term ?? 0 });
+  say({ type: 'status', state, learnedThrough, term: elections[0]?.term ?? 0, server: connection.getServer() });
 });
 const resting = new AbortController();
 const campaigns = campaignUntil(group, resting.signal);

@@ -6,7 +6,7 @@ export interface TcpLink {
   /** Breaks every connection and takes no new one. */
   cut(): Promise<void>;
   mend(): Promise<void>;
-  /** Lets nothing through either way, and nobody knows: what is on its way arrives after {@link flow}. */
+  /** Lets nothing through either way, new connections included, and nobody knows: what is on its way arrives after {@link flow}. */
   stall(): void;
   flow(): void;
   close(): Promise<void>;
@@ -17,6 +17,7 @@ export async function tcpLink(target: { host: string; port: number }): Promise<T
   /** Each way of each connection. */
   const ways = new Set<readonly [from: Socket, to: Socket]>();
   let server: Server | undefined;
+  let isStalled = false;
   const listen = async (port: number): Promise<number> => {
     const made = createServer((inner) => {
       const outer = connect(target.port, target.host);
@@ -33,7 +34,7 @@ export async function tcpLink(target: { host: string; port: number }): Promise<T
       for (const way of [[inner, outer] as const, [outer, inner] as const]) {
         ways.add(way);
         inner.once('close', () => ways.delete(way));
-        way[0].pipe(way[1]);
+        if (!isStalled) way[0].pipe(way[1]);
       }
     });
     await new Promise<void>((resolve, reject) => made.once('error', reject).listen(port, '127.0.0.1', resolve));
@@ -54,9 +55,11 @@ export async function tcpLink(target: { host: string; port: number }): Promise<T
       if (!server) await listen(port);
     },
     stall: () => {
+      isStalled = true;
       for (const [from, to] of ways) from.unpipe(to).pause();
     },
     flow: () => {
+      isStalled = false;
       for (const [from, to] of ways) from.pipe(to);
     },
     close: cut,

@@ -2,7 +2,13 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { judgeHistory, type NatsServer, startNatsServer } from '@synod/cli/internal';
+import {
+  judgeHistory,
+  type NatsCluster,
+  type NatsServer,
+  startNatsCluster,
+  startNatsServer,
+} from '@synod/cli/internal';
 import type { HistoryLine } from 'synod';
 import { machineNowMs } from './machine-clock.ts';
 import { type FigureLine, figureLine, type Measured } from './report.ts';
@@ -68,6 +74,14 @@ export class Lab {
     this.onClose(() => server.stop());
     this.#natsServer = server.version;
     return server;
+  }
+
+  /** Three servers that know each other. */
+  async natsCluster(): Promise<NatsCluster> {
+    const cluster = await startNatsCluster(3, { log: (message) => this.say(message) });
+    this.onClose(() => cluster.stop());
+    this.#natsServer = cluster.servers[0]?.version ?? null;
+    return cluster;
   }
 
   /** Every line that a process of this bench writes into its history comes here. */

@@ -1,7 +1,6 @@
 import { EventEmitter, once } from 'node:events';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import type { NatsServer } from '@synod/cli/internal';
 import type { HistoryLine } from 'synod';
 import type { Lab } from './lab.ts';
 import { msOfNs } from './machine-clock.ts';
@@ -24,38 +23,45 @@ export interface MemberGroupOptions {
   readonly tellsSights?: boolean;
   /** Members run from what {@link build} made, as users run them, instead of from the sources. */
   readonly isBuilt?: boolean;
+  /** Default: after the lease. Another one where a bench has several groups: terms begin anew in each. */
+  readonly name?: string;
+  /** Hears each line of all histories, besides the lab. */
+  readonly onHistory?: (line: HistoryLine) => void;
   /** Members tell no history, and campaign for nothing but what they are told to. */
   readonly isQuiet?: boolean;
 }
 
-/** Three members, three processes, one NATS server: their histories go to the lab as they are written. */
+/** Where members find NATS: one server for all, or for each a list, the first one first. */
+export type Servers = { readonly url: string } | ((node: string) => readonly string[]);
+
+/** Three members, three processes, and NATS: their histories go to the lab as they are written. */
 export class MemberGroup {
   readonly name: string;
   readonly #lab: Lab;
   readonly #options: MemberGroupOptions;
-  readonly #url: string;
+  readonly #servers: Servers;
   readonly #folder: string;
   readonly #members = new Map<string, MemberProcess>();
   readonly #reigns = new EventEmitter();
   #latest: Reign | null = null;
   #isReigning = false;
 
-  private constructor(lab: Lab, options: MemberGroupOptions, server: NatsServer, folder: string) {
-    this.name = `bench-${options.leaseMs}`;
+  private constructor(lab: Lab, options: MemberGroupOptions, servers: Servers, folder: string) {
+    this.name = options.name ?? `bench-${options.leaseMs}`;
     this.#lab = lab;
     this.#options = options;
-    this.#url = server.url;
+    this.#servers = servers;
     this.#folder = folder;
   }
 
   /** Starts nobody yet. */
-  static async create(lab: Lab, server: NatsServer, options: MemberGroupOptions): Promise<MemberGroup> {
-    return new MemberGroup(lab, options, server, await lab.temporaryFolder());
+  static async create(lab: Lab, servers: Servers, options: MemberGroupOptions): Promise<MemberGroup> {
+    return new MemberGroup(lab, options, servers, await lab.temporaryFolder());
   }
 
   /** All members joined, and one of them is master. */
-  static async start(lab: Lab, server: NatsServer, options: MemberGroupOptions): Promise<MemberGroup> {
-    const group = await MemberGroup.create(lab, server, options);
+  static async start(lab: Lab, servers: Servers, options: MemberGroupOptions): Promise<MemberGroup> {
+    const group = await MemberGroup.create(lab, servers, options);
     const members = VOTERS.map((node) => group.spawn(node));
     await Promise.all(members.map((member) => member.said('joined')));
     if (!options.isQuiet) await group.masterAfter(0);
@@ -91,7 +97,7 @@ export class MemberGroup {
   spawn(node: string, { waits = false } = {}): MemberProcess {
     const { leaseMs, tellsSights = false, isBuilt = false, isQuiet = false } = this.#options;
     const member = new MemberProcess(this.#lab, {
-      url: this.#url,
+      servers: typeof this.#servers === 'function' ? this.#servers(node) : [this.#servers.url],
       group: this.name,
       node,
       voters: VOTERS,
@@ -111,6 +117,12 @@ export class MemberGroup {
   async restart(node: string): Promise<void> {
     const member = this.spawn(node);
     await member.said('joined');
+    await this.caughtUp(node);
+  }
+
+  /** Resolves when this member knows all that the present master knew. */
+  async caughtUp(node: string): Promise<void> {
+    const member = this.member(node);
     const { node: master, term } = await this.masterAfter(0);
     const { learnedThrough } = await this.member(master).status();
     const caughtUp = async () => {
@@ -137,6 +149,7 @@ export class MemberGroup {
 
   #record(line: HistoryLine, sinceSightMs: number | null): void {
     this.#lab.record(line);
+    this.#options.onHistory?.(line);
     const { event, node, term } = line;
     if (event === 'acquired' && term > (this.#latest?.term ?? 0)) {
       this.#latest = { node, term, atMs: msOfNs(line.at_ns), sinceSightMs };

@@ -2,7 +2,8 @@ import type { HistoryLine, NodeState } from 'synod';
 
 /** What a member process is started with. */
 export interface MemberOptions {
-  readonly url: string;
+  /** NATS servers, the first one first. */
+  readonly servers: readonly string[];
   readonly group: string;
   readonly node: string;
   readonly voters: readonly string[];
@@ -36,6 +37,8 @@ export type MemberSays =
       readonly learnedThrough: number;
       /** Term of the last master known. */
       readonly term: number;
+      /** The NATS server that it is connected to, `host:port`. */
+      readonly server: string;
     };
 
 export type MemberHears =
