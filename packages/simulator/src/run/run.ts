@@ -306,23 +306,32 @@ class Run {
   }
 
   /**
-   * What is chosen is learned by all who are healed, within two leases. Who was told to leave before the healing leaves first
-   * (its last flush may be a slow one), and is started again: its time counts from then.
+   * What is chosen is learned by all who are healed, within two leases. Who was told to leave before the healing does not learn
+   * any more: it leaves (its last flush may be a slow one), is started again, and its own time counts from then.
    */
   async #demandCatchUp(healed: ReadonlySet<NodeId>): Promise<void> {
     const { world } = this.#group;
     const { leaseMs } = this.#plan;
     const fromMs = world.nowMs;
-    const lives = () => [...healed].map((node) => this.#group.life(node));
-    const through = Math.max(...lives().map((life) => life?.fold.position ?? 0));
-    const isDone = () => lives().every((life) => life !== null && life.fold.position >= through);
-    if (isDone()) return;
-    const areThere = () => lives().every((life) => life !== null && !life.ending && !this.#leaving.has(life));
-    await world.run(fromMs + LEAVING_LEASES * leaseMs, () => isDone() || areThere());
-    if (isDone()) return;
-    const startedMs = Math.max(fromMs, ...lives().map((life) => life?.beganMs ?? 0));
-    if (await world.run(startedMs + 2 * leaseMs, isDone)) return;
-    const where = lives().map((life) => `${life?.node} at ${life?.fold.position}`);
+    const lifeOf = (node: NodeId) => this.#group.life(node);
+    const isLeaving = (node: NodeId): boolean => this.#leaving.has(lifeOf(node) as Life);
+    const leavers = new Set([...healed].filter((node) => isLeaving(node)));
+    const positionOf = (node: NodeId): number => lifeOf(node)?.fold.position ?? 0;
+    const through = Math.max(...[...healed].map(positionOf));
+    const behind = () => [...healed].filter((node) => positionOf(node) < through || isLeaving(node));
+    const dueMs = (node: NodeId): number => {
+      if (!leavers.has(node)) return fromMs + 2 * leaseMs;
+      return isLeaving(node) ? fromMs + LEAVING_LEASES * leaseMs : (lifeOf(node)?.beganMs ?? 0) + 2 * leaseMs;
+    };
+    const isOver = () => {
+      const late = behind();
+      return late.length === 0 || late.some((node) => world.nowMs > dueMs(node));
+    };
+    const longest = leavers.size === 0 ? 2 : LEAVING_LEASES + 2;
+    if (!isOver()) await world.run(fromMs + longest * leaseMs, isOver);
+    const late = behind();
+    if (late.length === 0) return;
+    const where = late.map((node) => `${node} at ${positionOf(node)}`);
     this.#fail('N2, protocol.md section 2', `not caught up to position ${through}: ${where.join(', ')}`);
   }
 

@@ -58,7 +58,7 @@ export function picture(recorder: Recorder, options: PictureOptions): string {
     ...recorder.names.map((node) => lane(layout, node)),
     ...seen(recorder.lives).map((span) => life(layout, span)),
     ...recorder.sent.flatMap((sent) => arrow(layout, sent)),
-    ...seen(recorder.held).map((held) => bar(layout, held, colours.get(held.term) ?? GREY)),
+    ...seen(recorder.held).map((held) => bar(layout, held, rowOf(recorder.held, held), colours.get(held.term) ?? GREY)),
     ...layout.marks.map((mark) => fault(layout, mark)),
     ...(layout.hasList ? list(layout) : []),
     '</svg>',
@@ -150,18 +150,36 @@ const life = (layout: Layout, { node, fromMs, untilMs }: Span): string => {
   return line(layout.x(fromMs), y, layout.x(until), y, { stroke: '#8d8d8d', width: 2.5 });
 };
 
-function bar(layout: Layout, held: HeldSpan, fill: string): string {
-  const { node, term, fromMs, overMs, untilMs, endedBy } = held;
+/** Masterships of several elections lie one below the other. */
+interface Row {
+  readonly top: number;
+  readonly height: number;
+}
+
+function rowOf(all: readonly HeldSpan[], { election }: HeldSpan): Row {
+  const elections = [...new Set(all.map((held) => held.election))].sort();
+  const height = BAR / elections.length;
+  return { top: elections.indexOf(election) * height, height };
+}
+
+function bar(layout: Layout, held: HeldSpan, row: Row, fill: string): string {
+  const { node, election, term, fromMs, overMs, untilMs, endedBy } = held;
   const x = layout.x(fromMs);
   const endX = layout.x(untilMs ?? layout.window.untilMs);
   const width = Math.max(2, (overMs === null ? endX : layout.x(overMs)) - x);
-  const y = layout.y(node) - BAR / 2;
-  const hint = `${node} is master with term ${term} from ${ms(fromMs)} to ${untilMs === null ? 'the end' : `${ms(untilMs)} ms (${endedBy})`}`;
-  const words = [`master, term ${term}`, `term ${term}`, `${term}`].find((label) => widthOf(label, 11) + 6 < width);
-  const label = words ? text(x + width / 2, y + 15, words, { anchor: 'middle', fill: '#ffffff', size: 11 }) : '';
+  const y = layout.y(node) - BAR / 2 + row.top;
+  const { height } = row;
+  const isAlone = height === BAR;
+  const hint = `${node} is master${isAlone ? '' : ` of ${election}`} with term ${term} from ${ms(fromMs)} to ${untilMs === null ? 'the end' : `${ms(untilMs)} ms (${endedBy})`}`;
+  const size = isAlone ? 11 : 9;
+  const said = isAlone ? [`master, term ${term}`, `term ${term}`, `${term}`] : [`${election}, term ${term}`, election];
+  const words = height < size ? undefined : said.find((label) => widthOf(label, size) + 6 < width);
+  const label = words
+    ? text(x + width / 2, y + height / 2 + (isAlone ? 4 : 3), words, { anchor: 'middle', fill: '#ffffff', size })
+    : '';
   // From the end of its lease on it only has not heard yet that it is over.
-  const late = endX - x - width > 1 ? box(x, y, endX - x, BAR, { fill, radius: 3, opacity: 0.3, hint }) : '';
-  return late + box(x, y, width, BAR, { fill, radius: 3, hint }) + label;
+  const late = endX - x - width > 1 ? box(x, y, endX - x, height, { fill, radius: 3, opacity: 0.3, hint }) : '';
+  return late + box(x, y, width, height, { fill, radius: 3, hint }) + label;
 }
 
 /** Neighbours differ, however their numbers do. */
