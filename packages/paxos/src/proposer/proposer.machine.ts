@@ -65,6 +65,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         rules.hasPrepareQuorum(state, input) && isCaughtUp(state, rules.base(state)),
       isCaughtUp: ({ context: { state } }) => isCaughtUp(state, rules.base(state)),
       hasOpenSlots: ({ context }) => context.state.open.size > 0,
+      isAwaited: ({ event }) => event.type === 'submit' && event.learner !== undefined,
       hasHole: ({ context }) => hasHole(context.state),
     },
     actions: {
@@ -208,7 +209,11 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       leading: {
         entry: ['takeOver', 'sayLeading', 'propose'],
         on: {
-          submit: { actions: ['submit', 'propose'] },
+          submit: [
+            // N4: whom it did not ask at once it asks sooner than the timer that runs would.
+            { guard: 'isAwaited', actions: ['submit', 'propose'], target: '.quiet' },
+            { actions: ['submit', 'propose'] },
+          ],
           accepted: { actions: 'countAccepted' },
           trimmed: { actions: ['noteTrimmed', 'propose'] },
           learned: { actions: ['noteLearned', 'propose'] },

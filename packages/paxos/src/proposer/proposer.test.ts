@@ -709,6 +709,21 @@ describe('B7: commands of the machine master', () => {
 });
 
 describe('N4: a voter that waits', () => {
+  it('is asked first, and the others a moment later, whatever else is open', () => {
+    const { actor, clock, leading, submit, take } = proposer();
+    leading();
+    submit(command('a/1'));
+    take();
+    const learner = { node: 'n3', lives: [] };
+    actor.send({ type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner });
+    take();
+    clock.advance(LEASE_MS / 400);
+    const asked = take().flatMap((sent) =>
+      sent.type === 'send' && sent.message.type === 'accept' ? [[sent.message.slot, sent.to]] : [],
+    );
+    expect(asked).toEqual([[2, expect.arrayContaining(['n2'])]]);
+  });
+
   const learner = { node: 'n3', lives: ['a1', 'c1'] };
   const waitedFor = { type: 'submit', commands: [command('m/1', 'master')], isUrgent: true, learner } as const;
   const asked = (told: readonly ProposerEmitted[]) =>
