@@ -78,7 +78,14 @@ export type ProposerEvent =
 export type ProposerEmitted =
   /** `to` holds this node too where it votes: the runtime delivers that one here. */
   | { readonly type: 'send'; readonly to: readonly NodeId[]; readonly message: Prepare | Accept }
-  | { readonly type: 'chosen'; readonly ballot: Ballot; readonly slot: number; readonly value: Value }
+  | {
+      readonly type: 'chosen';
+      readonly ballot: Ballot;
+      readonly slot: number;
+      readonly value: Value;
+      /** It was named as the one that waits (N4), and knows already, or will in a moment. */
+      readonly learner?: AwaitingLearner;
+    }
   | { readonly type: 'leading'; readonly ballot: Ballot }
   /** Does not lead, or not any more. `unknown` were sent and may yet be chosen; `queued` never left. */
   | {
@@ -442,7 +449,8 @@ function noteAccepted(state: ProposerState, input: ProposerInput, message: Recei
   if (!input.quorum.isAcceptQuorum(open.voters)) return;
   noteRoundTrip(state, input.clock.now() - open.sentAtMs);
   close(state, open);
-  out.push({ type: 'chosen', ballot: state.ballot, slot, value: open.value });
+  const chosen = { type: 'chosen', ballot: state.ballot, slot, value: open.value } as const;
+  out.push(open.learner === undefined ? chosen : { ...chosen, learner: open.learner });
   propose(state, input, out);
 }
 

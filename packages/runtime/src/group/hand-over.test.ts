@@ -138,6 +138,30 @@ describe('T8: hand-over', () => {
     await world.until(() => seen('x') === undefined, world.leaseMs);
   });
 
+  it('N4: who is not needed hears of it a moment later, by the word of who led', async () => {
+    const world = await started({ leaseMs: 3000 });
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    world.campaign('b');
+    await world.advance(world.leaseMs);
+    const said: string[] = [];
+    const fromMs = world.clock.now();
+    let chosenAtMs = 0;
+    world.network.tap(({ from, to, payload }) => {
+      const message = decodeEnvelope(payload).envelope?.message;
+      if (message?.type === 'accept') said.push(`${from} asks ${to.to}`);
+      if (message?.type === 'chosen') chosenAtMs ||= world.clock.now();
+    });
+    await Promise.all([mastership.resign(), world.advance(5)]);
+    expect(world.masters()).toEqual(['b']);
+    expect(said).toEqual(['a asks b']);
+    expect(chosenAtMs - fromMs).toBeGreaterThanOrEqual(world.leaseMs / 1000);
+    await world.advance(5);
+    expect(world.status('c').learnedThrough).toBeGreaterThanOrEqual(world.status('a').learnedThrough);
+    expect(world.node('c').election().master?.node).toBe('b');
+  });
+
   /** What a leader of that name says, word by word. */
   function speaker(world: TestWorld, node: string) {
     const { configuration: config, incarnation, journal } = world.status(node);

@@ -113,7 +113,9 @@ export class Member {
   #isLeading = false;
   #appliedThrough: number;
   #isDelivering = false;
-  #lead: TimerHandle | null = null;
+  readonly #timers = new Set<TimerHandle>();
+  /** Slots whose choice the others hear a moment later. */
+  readonly #putOff = new Set<number>();
   /** Not told yet to anybody: what a turn brought is told at its end, as one. */
   #applied: Told[] = [];
   /** Not told yet to whoever listens here. */
@@ -416,7 +418,7 @@ export class Member {
   }
 
   close(): void {
-    this.#options.ports.clock.clearTimeout(this.#lead);
+    for (const timer of this.#timers) this.#options.ports.clock.clearTimeout(timer);
     this.#participant?.close();
     this.log.close();
     this.#appends?.close();
@@ -440,8 +442,9 @@ export class Member {
     const { onLeading, mailbox } = this.#options;
     const { proposer, learner } = roles;
     proposer.on('send', ({ to, message }) => this.#guard(() => this.#toVoters(to, message)));
-    proposer.on('chosen', ({ ballot, slot, value }) =>
+    proposer.on('chosen', ({ ballot, slot, value, learner: waiting }) =>
       this.#guard(() => {
+        if (waiting) this.#putOff.add(slot);
         this.#asFresh(() => learner.send({ type: 'decided', ballot, slot, value }));
       }),
     );
@@ -476,7 +479,14 @@ export class Member {
     const { learner } = roles;
     // N1: after a broken invariant nothing more is applied, though the step that met it goes on.
     const whileLiving = (work: () => void) => this.#guard(() => this.#roles && work());
-    learner.on('send', ({ to, message }) => this.#guard(() => send(to, message)));
+    learner.on('send', ({ to, message }) =>
+      this.#guard(() => {
+        // N4: who waited has counted by itself; what the others do about it would stand in its way.
+        const isPutOff = message.type === 'chosen' && this.#putOff.delete(message.slot);
+        if (isPutOff) this.#later(this.#options.options.leaseMs / 1000, () => send(to, message));
+        else send(to, message);
+      }),
+    );
     learner.on('record', ({ record }) => whileLiving(() => void (isVoter && outbox.note(record))));
     learner.on('apply', ({ slot, value }) =>
       whileLiving(() => {
@@ -542,12 +552,20 @@ export class Member {
    * B1b: the master of the group must lead. First the news of it leave, here and at the others: who led leads on meanwhile.
    */
   #leadSoon(): void {
-    const { ports, options } = this.#options;
-    if (this.#isLeading || this.#lead !== null) return;
-    this.#lead = ports.clock.setTimeout(() => {
-      this.#lead = null;
+    if (this.#isLeading) return;
+    this.#later(this.#options.options.leaseMs / 300, () => {
       if (this.isMaster() && !this.#isLeading) this.#roles?.proposer.send({ type: 'lead', reason: 'master' });
-    }, options.leaseMs / 300);
+    });
+  }
+
+  /** Not after this node has left. */
+  #later(delayMs: number, work: () => void): void {
+    const { clock } = this.#options.ports;
+    const timer = clock.setTimeout(() => {
+      this.#timers.delete(timer);
+      this.#guard(work);
+    }, delayMs);
+    this.#timers.add(timer);
   }
 
   #tellLease(event: LeaseEvent): void {
