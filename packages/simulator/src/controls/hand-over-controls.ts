@@ -1,5 +1,5 @@
 import { candidateMachine, type FoldRules, foldRules, leaseRules } from '@synod/mastership';
-import { holdMs, waitMs } from '@synod/protocol';
+import { waitMs } from '@synod/protocol';
 import { assign } from 'xstate';
 import { type Broken, rulesOf } from './broken.ts';
 import type { Control, SeedsEngine } from './control.ts';
@@ -76,22 +76,6 @@ export const handOverControls: readonly Control[] = [
       lease: {
         isOpen: (c) => leaseRules.isOpen(c) || (c.aim !== null && c.priority > 0),
         askAtMs: (c) => (c.aim !== null && c.priority > 0 ? c.notBeforeMs : leaseRules.askAtMs(c)),
-      },
-    }),
-    finds: /at most one master/,
-  },
-  {
-    name: 'longer-lease-at-once',
-    rule: 'T12, T4',
-    sentence: 'A lease that is made longer is longer at once, for what was asked for before it was.',
-    engines: found(488, {
-      lease: {
-        remainingMs(s) {
-          if (s.holding === null || s.holding.isOver) return leaseRules.remainingMs(s);
-          const ms = holdMs(s.leaseMs, s.input.drift);
-          const claims = s.holding.claims.map((claim) => ({ ...claim, holdMs: Math.max(claim.holdMs, ms) }));
-          return leaseRules.remainingMs({ ...s, holding: { ...s.holding, claims } });
-        },
       },
     }),
     finds: /at most one master/,

@@ -222,6 +222,23 @@ export const mastershipControls: readonly Control[] = [
     finds: /S2/,
   },
   {
+    name: 'longer-lease-at-once',
+    rule: 'T12, T4',
+    sentence: 'A lease that is made longer is longer at once, for what was asked for before it was.',
+    engines: [
+      explored(world([slow({ renewals: 1, leasesMs: [100, 200] }), fast()]), {
+        lease: {
+          claims(requests, session) {
+            const claims = leaseRules.claims(requests, session);
+            const longest = Math.max(...claims.map(({ holdMs }) => holdMs));
+            return claims.map((claim) => ({ ...claim, holdMs: longest }));
+          },
+        },
+      }),
+    ],
+    finds: /S2/,
+  },
+  {
     name: 'old-news-raises-the-deadline',
     rule: 'T4',
     sentence:
