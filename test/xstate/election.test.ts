@@ -240,7 +240,12 @@ describe('electionMachine', () => {
     b.values.length = 0;
     w.network.disconnect('b');
     await w.pass(2 * leaseMs);
-    expect(b.values.slice(0, 2)).toEqual(['master renewing', 'master endangered']);
+    // The answer to a renewal may have been on its way.
+    const [first] = b.values;
+    expect(b.values.slice(first === 'master fresh' ? 1 : 0).slice(0, 2)).toEqual([
+      'master renewing',
+      'master endangered',
+    ]);
     expect(values.at(-1)).toEqual('master fresh');
   });
 
