@@ -7,6 +7,7 @@ import {
   hasSeen,
   type LeaseEvent,
   type Licence,
+  type MasterCommand,
   type MasterFold,
 } from '@synod/mastership';
 import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
@@ -631,19 +632,21 @@ export class Member {
     this.#roles?.proposer.send(learner === null ? event : { ...event, learner });
   }
 
-  /** N4: the voter that becomes master by these commands, and waits for nothing else. */
+  /** N4: the voter to whom these commands hand a mastership over. Who merely takes one that is free is told as others are. */
   #waiter(commands: readonly Command[]): AwaitingLearner | null {
+    let isGivenBack = false;
     for (const { body } of commands) {
-      const node = this.#taker(body);
+      const asked = decodeMasterCommand(body);
+      isGivenBack ||= asked?.type === 'resign' || asked?.type === 'transfer';
+      const node = isGivenBack ? this.#taker(asked) : null;
       if (node === null || node === this.#self || !this.#isVoterNode(node)) continue;
       return { node, lives: [this.#options.incarnation, ...this.voters.lives] };
     }
     return null;
   }
 
-  #taker(body: Uint8Array): NodeId | null {
+  #taker(asked: MasterCommand | null): NodeId | null {
     const { view } = this.#options.fold;
-    const asked = decodeMasterCommand(body);
     if (asked?.type === 'open') return asked.take ? asked.node : null;
     if (asked?.type === 'beMaster') return view.session(asked.session)?.node ?? null;
     if (asked?.type === 'transfer') return view.session(asked.to)?.node ?? null;
