@@ -24,7 +24,7 @@ export const idle: Bench<Options> = {
     // Node's type stripper alone takes 20 MB, and no user's member has it.
     await build(lab);
     const server = await lab.natsServer();
-    const group = await MemberGroup.start(lab, server, { leaseMs: lease, isBuilt: true });
+    const group = await MemberGroup.start(lab, server, { leaseMs: lease, isBuilt: true, renewalsWaitMs: 10_000 });
     // Starting up is no steady state.
     await lab.sleepUntil(machineNowMs() + 2 * lease);
     const pids = group.members.map(({ pid }) => pid);

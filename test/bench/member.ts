@@ -9,11 +9,14 @@ import { Sights } from './harness/sights.ts';
 /** One member of a measured group, a process of its own: it joins, asks for mastership again and again, and tells its history. */
 
 const options = JSON.parse(process.argv[2] ?? '') as MemberOptions;
-const { servers, group: name, node, voters, journal, leaseMs } = options;
+const { servers, group: name, node, voters, journal, leaseMs, renewalsWaitMs } = options;
 
 const say = (message: MemberSays): void => void process.send?.(message);
 /** What the bench hears is none of what is measured, nor is its hearing: both would take a share of two cores. */
 const sayLater = (message: MemberSays): void => void setTimeout(say, 20, message);
+/** Lines of the history that are still to be told, in their order. */
+const untold: MemberSays[] = [];
+let telling: NodeJS.Timeout | undefined;
 const log = (_fields: object, message: string): void => console.error(message);
 // A line for each of thousands of changes would be what is measured.
 const logger: LoggerLike = { debug: () => {}, info: options.isQuiet ? () => {} : log, warn: log, error: log };
@@ -55,7 +58,7 @@ const group = await join(connection, {
 if (!options.isQuiet) {
   recordHistory(group, (line) => {
     const sinceSightMs = (line.event === 'acquired' && sights?.sinceSightMs(msOfNs(line.at_ns))) || null;
-    sayLater({ type: 'history', line, sinceSightMs });
+    tellHistory({ type: 'history', line, sinceSightMs });
   });
 }
 hears.addEventListener('hold', (event) => void holdElections((event as CustomEvent<Told<'hold'>>).detail));
@@ -76,6 +79,7 @@ void group.closed.then((error) => {
 
 await closing;
 await group.close();
+tellNow();
 await connection.close();
 process.exit(0);
 
@@ -85,6 +89,19 @@ async function rest(): Promise<void> {
   resting.abort();
   await campaigns;
   await connection.flush();
+}
+
+/** Renewals may wait for company: a message for each would be a tenth of what an idle member does. */
+function tellHistory(message: Extract<MemberSays, { readonly type: 'history' }>): void {
+  untold.push(message);
+  if (message.line.event !== 'renewed') {
+    clearTimeout(telling);
+    telling = setTimeout(tellNow, 20);
+  } else if (untold.length === 1) telling = setTimeout(tellNow, renewalsWaitMs);
+}
+
+function tellNow(): void {
+  for (const message of untold.splice(0)) say(message);
 }
 
 /** `join` subscribes, then flushes: when the first flush is done, the server knows all that this process listens to. */

@@ -29,6 +29,8 @@ export interface MemberGroupOptions {
   readonly onHistory?: (line: HistoryLine) => void;
   /** Members tell no history, and campaign for nothing but what they are told to. */
   readonly isQuiet?: boolean;
+  /** By how much renewals are told later; default 20. */
+  readonly renewalsWaitMs?: number;
 }
 
 /** Where members find NATS: one server for all, or for each a list, the first one first. */
@@ -95,7 +97,7 @@ export class MemberGroup {
 
   /** Starts a member's process, its journal as its last one left it. */
   spawn(node: string, { waits = false } = {}): MemberProcess {
-    const { leaseMs, tellsSights = false, isBuilt = false, isQuiet = false } = this.#options;
+    const { leaseMs, tellsSights = false, isBuilt = false, isQuiet = false, renewalsWaitMs = 20 } = this.#options;
     const member = new MemberProcess(this.#lab, {
       servers: typeof this.#servers === 'function' ? this.#servers(node) : [this.#servers.url],
       group: this.name,
@@ -106,6 +108,7 @@ export class MemberGroup {
       waits,
       tellsSights,
       isQuiet,
+      renewalsWaitMs,
       isBuilt,
       onHistory: (line, sinceSightMs) => this.#record(line, sinceSightMs),
     });

@@ -15,6 +15,8 @@ export interface MemberOptions {
   readonly tellsSights: boolean;
   /** Tells no history: with thousands of elections each renewal would be thousands of lines. */
   readonly isQuiet: boolean;
+  /** A renewal is told so much later, with those that came meanwhile. Who kills must hear of them at once, or nearly. */
+  readonly renewalsWaitMs: number;
 }
 
 /** What a member process says. Instants are of {@link machineNowMs}. */
