@@ -168,6 +168,17 @@ describe('B1a: the leader it asked has given no outcome for lease/3 ± a third',
     expect(told()).toEqual(['lead command', 'lead command']);
   });
 
+  it('at once where the leader is about to be presumed silent, and only then', () => {
+    const { log: l, now, told } = log();
+    l.aboutToPropose('n3');
+    expect(told()).toEqual([]);
+    l.aboutToPropose('n2');
+    expect(told()).toEqual(['lead command']);
+    now.isLeading = true;
+    l.aboutToPropose('n2');
+    expect(told()).toEqual([]);
+  });
+
   it('where no leader is known it asks: who just came must not depose one that does well', () => {
     const { log: l, told } = log(null);
     l.propose(command('a/1'));

@@ -97,6 +97,12 @@ export class PaxosLog implements ConsensusLog {
     else if (isNew) this.#askSoon(followedBy && isLeading() ? [command, followedBy] : [command]);
   }
 
+  /** B1a, ahead of the command: whoever leads when it comes needs no phase 1 then. */
+  aboutToPropose(presumedSilent: NodeId): void {
+    const { isLeading, leader, lead } = this.#options;
+    if (!isLeading() && leader() === presumedSilent) lead('command');
+  }
+
   /** The first of a turn at once, the others together at its end: a thousand of them are no thousand messages. */
   #askSoon(commands: readonly Command[]): void {
     if (this.#rest !== null) return void this.#rest.push(...commands);

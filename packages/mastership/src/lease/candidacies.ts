@@ -20,7 +20,7 @@ export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
 /** What the candidacies of one node tell its runtime. */
 export type CandidacyEvent =
   | Wish
-  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'wish' | 'consent' }>
+  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'wish' | 'consent' | 'aboutToAsk' }>
   | Extract<SessionEmitted, { type: 'standBy' }>
   /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
   | { readonly type: 'renewed' }
@@ -54,6 +54,7 @@ const CANDIDATE_SAYS = [
   'withdraw',
   'open',
   'watch',
+  'aboutToAsk',
   'openEmpty',
   'consent',
   'wish',

@@ -30,6 +30,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
     },
 
     delays: {
+      untilReady: ({ context: c }) => until(c, rules.readyAtMs(c)),
       untilAsking: ({ context: c }) => until(c, rules.askAtMs(c)),
       untilAttemptEnds: ({ context: c }) => until(c, c.attempt ? rules.attemptEndsAtMs(c, c.attempt) : 0),
       untilRenewal: ({ context: c }) => until(c, c.input.lease().holding?.renewAtMs ?? 0),
@@ -42,7 +43,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
     guards: {
       isStaying: ({ context: c }) => !c.isStopping,
       mayNotAsk: ({ context: c }) => !rules.mayAsk(c),
-      isOpen: ({ context: c }) => rules.isOpen(c),
+      isNear: ({ context: c }) => rules.isNear(c),
       isTimeToAsk: ({ context: c }) => rules.isTimeToAsk(c),
       mayAskAtOnce: ({ context: c }) => rules.mayAskAtOnce(c),
       isAwaited: ({ context: c, event }) => event.type === 'silent' && event.session === c.aim?.holder?.session,
@@ -98,6 +99,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       }),
       standDown: enqueueActions(({ context: c, enqueue }) => {
         if (c.aim?.holder) enqueue.emit({ type: 'standDown' });
+      }),
+      /** B1: what has to be done without the holder is done meanwhile. */
+      getReady: enqueueActions(({ context: c, enqueue }) => {
+        if (c.aim?.silent && rules.isAimCurrent(c)) enqueue.emit({ type: 'aboutToAsk', silent: c.aim.silent });
       }),
       startAttempt: assign(({ context: c }) => (c.aim ? rules.startAttempt(c, c.aim) : {})),
       ask: emit(({ context: c }): CandidateEmitted => {
@@ -241,7 +246,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             entry: ['watchHolder', 'standBy'],
             always: [
               { guard: 'mayNotAsk', target: 'vetoed' },
-              { guard: 'isOpen', target: 'sleeping' },
+              { guard: 'isNear', target: 'sleeping' },
             ],
             on: { silent: { guard: 'isAwaited', target: '#candidate.waiting', reenter: true } },
             initial: 'content',
@@ -258,10 +263,13 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
               },
             },
           },
-          /** The record is free, or its holder silent: jitter, or rest after a refusal (T11). */
+          /** The record is free, or its holder as good as silent: the last of T2, jitter, or rest after a refusal (T11). */
           sleeping: {
             always: { guard: 'isTimeToAsk', target: '#candidate.campaigning' },
-            after: { untilAsking: { target: '#candidate.waiting', reenter: true } },
+            after: {
+              untilReady: { actions: 'getReady' },
+              untilAsking: { target: '#candidate.waiting', reenter: true },
+            },
           },
           /** Unhealthy, vetoed, behind, without news of the holder, or with work of the last session still going on. */
           vetoed: {},

@@ -60,18 +60,24 @@ export const candidateRules = {
     const session = holderOf(c, record);
     if (session === undefined) return null;
     const known = c.aim && isAimAt(c.aim, record, session) ? c.aim : null;
+    const openAtMs = session ? c.rules.waitEndsAtMs(s, session) : (known?.openAtMs ?? now(c));
     return {
       expectedVersion: record.version,
       holder: session && { session: session.id, version: session.version },
       setBy: session?.setBy ?? null,
       silent: session === null || session.node === s.input.self ? null : session.node,
-      openAtMs: session ? c.rules.waitEndsAtMs(s, session) : (known?.openAtMs ?? now(c)),
+      nearAtMs: session ? c.rules.waitNearsAtMs(s, session) : openAtMs,
+      openAtMs,
       jitterMs: known?.jitterMs ?? jitterMs(c, record),
     };
   },
 
   askAtMs: ({ aim, notBeforeMs }: CandidateContext): number =>
     aim === null ? Number.POSITIVE_INFINITY : Math.max(aim.openAtMs + aim.jitterMs, notBeforeMs),
+
+  /** B1: as long before the asking as the holder's own deadline lies before the end of the wait for it. */
+  readyAtMs: (c: CandidateContext): number =>
+    c.rules.askAtMs(c) - (c.aim === null ? 0 : c.aim.openAtMs - c.aim.nearAtMs),
 
   /** T11: only if healthy and not vetoed, and if all that is known to be chosen is applied. T6: not before work has stopped. */
   mayAsk(c: CandidateContext): boolean {
@@ -91,13 +97,13 @@ export const candidateRules = {
   isHeir: (c: CandidateContext): boolean =>
     c.aim !== null &&
     c.aim.holder !== null &&
-    !c.rules.isOpen(c) &&
+    !c.rules.isNear(c) &&
     c.rules.mayAsk(c) &&
     now(c) >= c.notBeforeMs &&
     c.input.isHeirOf(recordOf(c).node),
 
-  /** The record is free, or T2 is over for its holder: nothing but jitter and rest stands in the way. */
-  isOpen: (c: CandidateContext): boolean => c.aim !== null && (c.aim.holder === null || now(c) >= c.aim.openAtMs),
+  /** The record is free, or T2 is about to end for its holder: then jitter and rest stand in the way. */
+  isNear: (c: CandidateContext): boolean => c.aim !== null && (c.aim.holder === null || now(c) >= c.aim.nearAtMs),
 
   isTimeToAsk: (c: CandidateContext): boolean =>
     c.rules.mayAsk(c) && c.rules.isAimCurrent(c) && now(c) >= c.rules.askAtMs(c),

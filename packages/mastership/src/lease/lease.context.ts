@@ -80,6 +80,8 @@ export interface Aim {
   readonly setBy: CommandId | null;
   /** Where the holder lives, if it is another node: after T2 it is presumed silent (B1). */
   readonly silent: NodeId | null;
+  /** When the holder's own deadline is past, as far as its last command tells (T1), while others still wait (T2). */
+  readonly nearAtMs: number;
   /** When the record may be asked for: T2 is over, or it came free. */
   readonly openAtMs: number;
   /** Added to it, so that candidates do not ask all at once (T11). */

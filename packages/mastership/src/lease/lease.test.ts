@@ -63,13 +63,41 @@ describe('asking', () => {
     const bench = new Bench();
     bench.otherMaster();
     bench.send({ type: 'want' });
-    bench.clock.advance(WAIT_MS - 1);
+    bench.clock.advance(HOLD_MS - 1);
     expect(bench.emitted).toEqual([]);
-    expect(bench.clock.nextAtMs()).toBe(1_000 + WAIT_MS);
+    for (const wakesAtMs of [HOLD_MS, HOLD_MS + 25, WAIT_MS + 25]) {
+      expect(bench.proposals('open')).toEqual([]);
+      expect(bench.clock.nextAtMs()).toBe(1_000 + wakesAtMs);
+      bench.clock.advance(wakesAtMs + 1_000 - bench.clock.now());
+    }
+    expect(bench.emitted.map(({ type }) => type)).toEqual(['aboutToAsk', 'propose']);
+  });
+
+  it("B1: the log hears of it after the holder's own deadline, and as long before the asking as T2 is longer", () => {
+    const bench = new Bench();
+    bench.otherMaster();
+    bench.send({ type: 'want' });
+    bench.clock.advance(HOLD_MS + 24);
+    expect(bench.all('aboutToAsk')).toEqual([]);
     bench.clock.advance(1);
-    expect(bench.clock.nextAtMs()).toBe(1_000 + WAIT_MS + 25);
-    bench.clock.advance(25);
-    expect(bench.emitted).toHaveLength(1);
+    expect(bench.all('aboutToAsk')).toEqual([{ type: 'aboutToAsk', silent: 'b' }]);
+    bench.clock.advance(WAIT_MS - HOLD_MS - 1);
+    expect(bench.proposals('open')).toEqual([]);
+    bench.clock.advance(1);
+    expect(bench.proposals('open')).toHaveLength(1);
+    expect(bench.all('aboutToAsk')).toHaveLength(1);
+  });
+
+  it('B1: a holder that renews is not done without, however late', () => {
+    const bench = new Bench();
+    const session = bench.otherMaster();
+    bench.send({ type: 'want' });
+    for (let i = 0; i < 4; i++) {
+      bench.clock.advance(HOLD_MS + 20);
+      bench.otherRenews(session);
+    }
+    bench.clock.advance(HOLD_MS - 1);
+    expect(bench.emitted).toEqual([]);
   });
 
   it('T11: jitter of up to a twentieth of the lease, less for higher priority, none after Resign', () => {

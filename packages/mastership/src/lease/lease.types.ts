@@ -163,7 +163,7 @@ export type SessionEmitted =
   | { readonly type: 'over'; readonly lostBy: LostBy }
   /** A new one may be asked for. */
   | { readonly type: 'closed' }
-  /** T2 is over for the session of another. */
+  /** The session of another was not renewed until past its holder's deadline: T2 is about to end for it. */
   | { readonly type: 'silent'; readonly session: number }
   /** Tell the holder, who lives at `to`, what to have appended behind its Resign; `null`: nothing any more. */
   | { readonly type: 'standBy'; readonly to: NodeId; readonly election: string; readonly command: Command | null }
@@ -174,6 +174,8 @@ export type CandidateEmitted =
   /** Asks for the election with a session that is not open yet: both travel in one command if nobody else asks. */
   | { readonly type: 'open'; readonly take: Take; readonly silent: NodeId | null }
   | { readonly type: 'watch'; readonly session: number }
+  /** The wait for a holder that lives there is about to end. */
+  | { readonly type: 'aboutToAsk'; readonly silent: NodeId }
   /** A session that nothing is asked for with: to be handed something. */
   | { readonly type: 'openEmpty' }
   /** T8: this session would take the election over from the holder of `term`. */

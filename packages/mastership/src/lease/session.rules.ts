@@ -34,7 +34,13 @@ export const sessionRules = {
   waitEndsAtMs: (s: SessionContext, { setBy, leaseMs }: Session): number =>
     s.sights.note(setBy, now(s)) + waitMs(leaseMs, s.input.drift),
 
-  /** Which of the sessions that candidates wait for are silent now, which are to be watched on, and until when. */
+  /** The holder's own deadline, had it asked when the command was first seen here: where T1 leaves off, before T2 does. */
+  waitNearsAtMs: (s: SessionContext, session: Session): number => {
+    const { leaseMs } = session;
+    return s.rules.waitEndsAtMs(s, session) - (waitMs(leaseMs, s.input.drift) - holdMs(leaseMs, s.input.drift));
+  },
+
+  /** Which of the sessions that candidates wait for are all but silent now, which are to be watched on, and until when. */
   watchedSessions(s: SessionContext): {
     readonly silent: readonly number[];
     readonly watched: ReadonlyMap<number, number>;
@@ -46,7 +52,7 @@ export const sessionRules = {
     for (const [id, notBeforeMs] of s.watched) {
       const session = s.input.view.session(id);
       if (!session) continue; // It has ended: its records tell.
-      const endsAtMs = Math.max(s.rules.waitEndsAtMs(s, session), notBeforeMs);
+      const endsAtMs = Math.max(s.rules.waitNearsAtMs(s, session), notBeforeMs);
       if (endsAtMs <= now(s)) silent.push(id);
       else {
         watched.set(id, notBeforeMs);

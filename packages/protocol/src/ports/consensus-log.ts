@@ -32,6 +32,11 @@ export interface ConsensusLog {
    * It is asked for again until it is chosen or withdrawn.
    */
   propose(command: Command, options?: ProposeOptions): void;
+  /**
+   * Something is about to be proposed, with this node presumed silent: if the log would have to do without it first, it may do
+   * so now (B1). Nothing that is chosen depends on it.
+   */
+  aboutToPropose(presumedSilent: NodeId): void;
   /** Stops asking. The command may still be chosen. */
   withdraw(id: CommandId): void;
   observe(observer: LogObserver): () => void;

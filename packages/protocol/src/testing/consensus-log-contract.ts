@@ -121,6 +121,15 @@ export function consensusLogContract(
       await until(() => expect(firstIds(heard[0] as Heard)).toEqual(['d/1']));
     });
 
+    it('what is only about to be proposed is not chosen, and hinders nobody', async () => {
+      const { nodes, heard } = await make();
+      for (const node of nodes) for (const silent of ['n1', 'n2', 'n3', 'nobody']) node.aboutToPropose(silent);
+      nodes[0]?.propose(command('g/1'));
+      await until(() => {
+        for (const one of heard) expect(firstIds(one)).toEqual(['g/1']);
+      });
+    });
+
     it('a withdrawn command may be chosen or not, and stops nothing', async () => {
       const { nodes, heard } = await make();
       nodes[0]?.propose(command('e/1'));

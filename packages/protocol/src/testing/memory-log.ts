@@ -76,6 +76,9 @@ export class MemoryLogNode implements ConsensusLog {
     this.#schedule(() => this.#choose());
   }
 
+  /** Nobody leads here. */
+  aboutToPropose(): void {}
+
   withdraw(id: CommandId): void {
     this.#pending.delete(id);
   }

@@ -183,6 +183,32 @@ describe('T2', () => {
   });
 });
 
+describe('B1', () => {
+  it('who waits for a dead leader prepares before the wait ends (T2), and then needs one round', async () => {
+    const { master } = await elected({ delayMs: 10 });
+    await world.advance(3 * world.leaseMs);
+    const sent: { type: string; from: string; atMs: number }[] = [];
+    world.network.tap(({ from, payload }) => {
+      const type = decodeEnvelope(payload).envelope?.message.type;
+      if (type === 'prepare' || type === 'accept') sent.push({ type, from, atMs: world.clock.now() });
+    });
+    await world.until(() => sent.some(({ type }) => type === 'accept'), world.leaseMs);
+    await world.advance(50);
+    world.crash(master);
+    const seenAtMs = sent.findLast(({ from }) => from === master)?.atMs ?? Number.NaN;
+    await world.untilMaster();
+    const [prepare, accept] = ['prepare', 'accept'].map((wanted) =>
+      sent.find(({ type, from }) => type === wanted && from !== master),
+    );
+    const waitMs = 1.01 * world.leaseMs;
+    const ownDeadlineMs = 0.99 * world.leaseMs - world.leaseMs / 100;
+    expect(prepare?.atMs).toBeGreaterThanOrEqual(seenAtMs + ownDeadlineMs);
+    expect((accept?.atMs ?? 0) - (prepare?.atMs ?? 0)).toBeGreaterThanOrEqual(waitMs - ownDeadlineMs - 1);
+    expect(accept?.atMs).toBeGreaterThanOrEqual(seenAtMs + waitMs);
+    expect(world.clock.now() - (accept?.atMs ?? 0)).toBeLessThan(2 * 10 + 5);
+  });
+});
+
 describe('resign', () => {
   it('hands over within a few messages, and the old term never comes back', async () => {
     const { master } = await elected();

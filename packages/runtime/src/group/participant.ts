@@ -19,7 +19,7 @@ export interface ParticipantOptions {
   readonly session: SessionRef;
   /** Makes a candidate for an election of this group. */
   readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
-  readonly log: Pick<ConsensusLog, 'propose' | 'withdraw'>;
+  readonly log: Pick<ConsensusLog, 'propose' | 'aboutToPropose' | 'withdraw'>;
   /** Tells a holder what to have appended behind its Resign. */
   readonly standBy: (event: Extract<CandidacyEvent, { type: 'standBy' }>) => void;
   readonly onAcquired: (licence: Licence) => void;
@@ -119,6 +119,8 @@ export class Participant {
       case 'standBy':
         this.#keepTicking();
         return standBy(event);
+      case 'aboutToAsk':
+        return log.aboutToPropose(event.silent);
       case 'withdraw':
         return log.withdraw(event.id);
       case 'acquired':

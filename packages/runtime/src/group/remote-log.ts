@@ -27,7 +27,7 @@ interface Pending {
  * The log as a node outside of it has it: others append. What has no outcome is asked for again, first of the leader, then
  * of the members one by one, for the leader may be gone and nobody have noticed.
  */
-export class RemoteLog implements Pick<ConsensusLog, 'propose' | 'withdraw'> {
+export class RemoteLog implements Pick<ConsensusLog, 'propose' | 'aboutToPropose' | 'withdraw'> {
   readonly #options: RemoteLogOptions;
   readonly #pending = new Map<CommandId, Pending>();
   readonly #members: NodeId[] = [];
@@ -46,6 +46,9 @@ export class RemoteLog implements Pick<ConsensusLog, 'propose' | 'withdraw'> {
     if (this.#waiting.push(command) === 1) queueMicrotask(() => this.#sendWaiting());
     this.#arm();
   }
+
+  /** Who leads is the members' affair. */
+  aboutToPropose(): void {}
 
   withdraw(id: CommandId): void {
     this.#pending.delete(id);

@@ -74,7 +74,7 @@ export const handOverControls: readonly Control[] = [
     sentence: 'A candidate of a higher priority than none asks without waiting for the holder.',
     engines: found(2, {
       lease: {
-        isOpen: (c) => leaseRules.isOpen(c) || (c.aim !== null && c.priority > 0),
+        isNear: (c) => leaseRules.isNear(c) || (c.aim !== null && c.priority > 0),
         askAtMs: (c) => (c.aim !== null && c.priority > 0 ? c.notBeforeMs : leaseRules.askAtMs(c)),
       },
     }),
