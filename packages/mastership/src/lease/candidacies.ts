@@ -8,11 +8,13 @@ import type {
   CandidateInput,
   LeaseEvent,
   Licence,
+  LostBy,
   SessionEmitted,
   Wish,
 } from './lease.types.ts';
 import { isMaster, licence, remainingMs } from './licence.ts';
 import type { sessionMachine } from './session.machine.ts';
+import { AT_ONCE, Slices } from './slices.ts';
 
 export type SessionRef = ActorRefFrom<ReturnType<typeof sessionMachine>>;
 export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
@@ -32,7 +34,7 @@ export interface CandidaciesOptions {
   /** Makes a candidate for an election. It is begun here. */
   readonly candidate: (input: Pick<CandidateInput, 'election' | 'lease'>) => CandidateRef;
   readonly tell: (event: CandidacyEvent) => void;
-  /** Calls `work` after so long, until these candidacies are closed. */
+  /** Calls `work` after so long, until these candidacies are closed. Several may be under way. */
   readonly later: (work: () => void, delayMs: number) => void;
 }
 
@@ -65,8 +67,11 @@ const CANDIDATE_SAYS = [
   'overrun',
 ] as const satisfies readonly CandidateEmitted['type'][];
 
-/** How many that merely wait hear of a change of their record in one turn: messages of the log are waiting too. */
-const AT_ONCE = 32;
+/**
+ * How many ask at a time, or are about to: a leader that were asked for thousands at once would still be busy with the first of
+ * them when their askers take it for silent (B1a), and renewals would stand behind all of them.
+ */
+const ASKING = 512;
 
 /** One candidate, and where it stands: in what way it needs the session. */
 interface Candidacy {
@@ -74,6 +79,8 @@ interface Candidacy {
   readonly actor: CandidateRef;
   /** It asks, holds or gives back by the session. */
   isUser: boolean;
+  /** It asks, or is about to. */
+  isAsking: boolean;
   /** It may not ask for a reason that is not its own. */
   isVetoed: boolean;
   /** The session it waits for. */
@@ -100,10 +107,16 @@ export class Candidacies {
   readonly #all = new Map<string, Candidacy>();
   readonly #users = new Set<Candidacy>();
   readonly #vetoed = new Set<Candidacy>();
+  readonly #asking = new Set<Candidacy>();
   /** Who waits for the session of another. */
   readonly #watchers = new Map<number, Watchers>();
-  /** Who waits, and is still to hear that its record changed. */
-  readonly #late = new Set<Candidacy>();
+  /** Who waits, and is still to hear that its record changed, or that the way is free. */
+  readonly #late: Slices<Candidacy>;
+  /** Elections that somebody here wants, whose candidates have not heard of it yet. */
+  readonly #wanted: Slices<string>;
+  /** Who is still to hear that the session is over. Its clock has said so already (T5), and no other is opened before (T6). */
+  readonly #bereft: Slices<Candidacy>;
+  #lostBy: LostBy = 'expired';
   /** Who stands by, or did last: a session brings one taking at most. */
   #standing: Candidacy | null = null;
   /** Whose command it is, while it is asked for. */
@@ -116,6 +129,11 @@ export class Candidacies {
 
   constructor(options: CandidaciesOptions) {
     this.#options = options;
+    const { later } = options;
+    const mayTell = () => this.#hasRoom();
+    this.#late = new Slices({ later, mayTell, tell: (candidacy) => this.#tellRecord(candidacy) });
+    this.#wanted = new Slices({ later, mayTell, tell: (election) => this.#tell(election, { type: 'want' }) });
+    this.#bereft = new Slices({ later, tell: ({ actor }) => actor.send({ type: 'over', lostBy: this.#lostBy }) });
     for (const type of SESSION_SAYS) options.session.on(type, (event) => this.#hearSession(event));
   }
 
@@ -150,7 +168,9 @@ export class Candidacies {
 
   /** To the candidate for one election; it is made when it is first spoken to. */
   tell(election: string, event: CandidateEvent): void {
-    if (!this.#isStopped) this.#candidacy(election).actor.send(event);
+    if (event.type === 'want' && !this.#hasRoom()) this.#wanted.add(election);
+    else if (event.type === 'unwant' && this.#wanted.delete(election)) this.#all.get(election)?.actor.send(event);
+    else this.#tell(election, event);
   }
 
   /** To every candidate there is; health also to those to come. */
@@ -199,8 +219,17 @@ export class Candidacies {
   /** Stops timers; nothing is said any more. */
   close(): void {
     this.#isStopped = true;
-    this.#late.clear();
+    for (const slices of [this.#late, this.#wanted, this.#bereft]) slices.clear();
     for (const { actor } of this.#all.values()) actor.stop();
+  }
+
+  #tell(election: string, event: CandidateEvent): void {
+    if (!this.#isStopped) this.#candidacy(election).actor.send(event);
+  }
+
+  /** Whoever is to ask may be told so. */
+  #hasRoom(): boolean {
+    return this.#asking.size < ASKING;
   }
 
   #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {
@@ -212,9 +241,13 @@ export class Candidacies {
     for (const { election, master, setBy } of records) {
       if (this.#isStopped) return; // A listener failed, and the node with it.
       const known = this.#all.get(election);
+      if (known?.isUser) this.#tellUser(known);
       // What we freed is ours to ask for at once; what others freed they will have asked for.
-      const isOurs = known?.isUser || incarnationOf(setBy) === this.lease().input.incarnation;
-      if (known && !isOurs && (this.#late.has(known) || ++waiting > AT_ONCE)) this.#tellLater(known);
+      else if (known && incarnationOf(setBy) === this.lease().input.incarnation) this.#tellWhenRoom(known);
+      // Of many that change together (a holder has died, another has taken them all) those who merely wait hear a while later,
+      // a few at a time, and once of all that happened meanwhile: they look at their record as it is then.
+      else if (known && (this.#late.has(known) || ++waiting > AT_ONCE))
+        this.#late.add(known, this.lease().leaseMs / 10);
       else if (known) this.#tellRecord(known);
       // T7: nobody here asked for it.
       else if (master !== null && master === this.lease().holding?.session) this.tell(election, { type: 'record' });
@@ -227,23 +260,15 @@ export class Candidacies {
     candidacy.actor.send({ type: 'record' });
   }
 
-  /**
-   * Of many that change together (a holder has died, another has taken them all) those who merely wait hear a while later, a
-   * few at a time, and once of all that happened meanwhile: they look at their record as it is then.
-   */
-  #tellLater(candidacy: Candidacy): void {
-    const isFirst = this.#late.size === 0;
-    this.#late.add(candidacy);
-    if (isFirst) this.#options.later(this.#tellLate, this.lease().leaseMs / 10);
+  /** Who hears in a moment that all is over need not hear of each record. */
+  #tellUser(candidacy: Candidacy): void {
+    if (!this.#bereft.has(candidacy)) this.#tellRecord(candidacy);
   }
 
-  readonly #tellLate = (): void => {
-    let told = 0;
-    for (const candidacy of this.#late) {
-      if (++told > AT_ONCE) return this.#options.later(this.#tellLate, 1);
-      this.#tellRecord(candidacy);
-    }
-  };
+  #tellWhenRoom(candidacy: Candidacy): void {
+    if (this.#hasRoom()) this.#tellRecord(candidacy);
+    else this.#late.add(candidacy);
+  }
 
   /** News of a session that was known by name only (outside the log). */
   #reviewHeld(session: number): void {
@@ -254,12 +279,13 @@ export class Candidacies {
   }
 
   #reviewVetoed(): void {
-    for (const { actor } of [...this.#vetoed]) actor.send({ type: 'review' });
+    for (const candidacy of [...this.#vetoed]) this.#tellWhenRoom(candidacy);
   }
 
   #stop(mode: 'resign' | 'abandon'): void {
     if (mode === 'abandon') return this.#options.session.send({ type: 'stop', mode });
     this.#isStopping = true;
+    this.#wanted.clear();
     this.tellAll({ type: 'stop' });
     this.#review();
   }
@@ -272,13 +298,15 @@ export class Candidacies {
         this.#tellNamed();
         return this.#tellUsers(event);
       case 'notOpened':
-      case 'over':
         return this.#tellUsers(event);
+      case 'over':
+        return this.#tellOver(event.lostBy);
       case 'closed':
         return this.#reviewVetoed();
       case 'silent':
         return this.#tellWatchers(event.session);
       case 'stopped':
+        this.#bereft.flush();
         tell(event);
         return this.close();
       default:
@@ -291,6 +319,17 @@ export class Candidacies {
     this.#review();
   }
 
+  /** All that hung on it: of thousands those who are told last have lost no less, whatever they were told (T5). */
+  #tellOver(lostBy: LostBy): void {
+    this.#lostBy = lostBy;
+    let told = 0;
+    for (const candidacy of [...this.#users]) {
+      if (++told > AT_ONCE) this.#bereft.add(candidacy);
+      else if (!this.#isStopped) candidacy.actor.send({ type: 'over', lostBy });
+    }
+    this.#review();
+  }
+
   /**
    * Who takes one election from the holder ends its session, and with that frees all that hang on it: one asks, and the others
    * wait until their record says so. If it does not come to that, more and more of them hear of the silence too.
@@ -298,7 +337,8 @@ export class Candidacies {
   #tellWatchers(session: number): void {
     const watchers = this.#watchers.get(session);
     if (!watchers) return;
-    const told = [...watchers.waiting].slice(0, watchers.next);
+    const room = ASKING - this.#asking.size;
+    const told = [...watchers.waiting].slice(0, Math.min(watchers.next, room));
     for (const candidacy of told) {
       this.#unwatch(candidacy);
       candidacy.actor.send({ type: 'silent', session });
@@ -370,7 +410,7 @@ export class Candidacies {
     const known = this.#all.get(election);
     if (known) return known;
     const actor = this.#options.candidate({ election, lease: this.lease });
-    const candidacy: Candidacy = { election, actor, isUser: false, isVetoed: false, watched: null };
+    const candidacy: Candidacy = { election, actor, isUser: false, isAsking: false, isVetoed: false, watched: null };
     this.#all.set(election, candidacy);
     for (const type of CANDIDATE_SAYS) actor.on(type, (event) => this.#hearCandidate(candidacy, event));
     actor.subscribe(({ value }) => this.#note(candidacy, value));
@@ -387,7 +427,17 @@ export class Candidacies {
     const wasUser = candidacy.isUser;
     candidacy.isUser = !isIdle;
     mark(this.#users, candidacy, !isIdle);
+    this.#noteAsking(candidacy, waiting === 'sleeping' || isIn(value, 'campaigning'));
     if (wasUser && isIdle) this.#review();
+  }
+
+  #noteAsking(candidacy: Candidacy, isAsking: boolean): void {
+    if (candidacy.isAsking === isAsking) return;
+    candidacy.isAsking = isAsking;
+    mark(this.#asking, candidacy, isAsking);
+    if (isAsking) return;
+    this.#late.resume();
+    this.#wanted.resume();
   }
 
   /** It brought what a candidate stood by for or had given up for lost, or what was heard of before the session was. */
@@ -420,3 +470,6 @@ function mark(set: Set<Candidacy>, candidacy: Candidacy, isIn: boolean): void {
   if (isIn) set.add(candidacy);
   else set.delete(candidacy);
 }
+
+const isIn = (value: unknown, state: string): boolean =>
+  typeof value === 'object' && value !== null && Object.hasOwn(value, state);

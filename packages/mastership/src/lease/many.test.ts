@@ -1,4 +1,4 @@
-import { commandId } from '@synod/protocol';
+import { type Command, commandId } from '@synod/protocol';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand } from '../commands.ts';
 import { Bench, contentOf } from '../testing/lease-bench.ts';
@@ -259,6 +259,106 @@ describe('many elections on one session', () => {
     bench.choose(bench.last('end'));
     bench.clock.advance(50);
     expect(bench.proposals('open').length).toBeGreaterThan(1);
+  });
+});
+
+/** A thousand wants in one turn; each command is chosen as it comes. */
+function masterOfThousands(elections: readonly string[]): Bench {
+  const bench = new Bench();
+  for (const election of elections) bench.send({ type: 'want' }, election);
+  let chosen = 0;
+  for (let ms = 0; ms < 400; ms += 2) {
+    bench.clock.advance(2);
+    const proposals = bench.all('propose');
+    for (; chosen < proposals.length; chosen++) bench.choose(proposals[chosen]?.command as Command);
+  }
+  return bench;
+}
+
+describe('thousands of elections at one node', () => {
+  const HOLDS = 1_500;
+
+  it('so many ask at a time as a leader chooses in a fraction of a lease, and each that has its answer makes room', () => {
+    const elections = names(HOLDS);
+    const bench = new Bench();
+    for (const election of elections) bench.send({ type: 'want' }, election);
+    bench.clock.advance(100);
+    bench.choose(bench.last('open'));
+    bench.clock.advance(100);
+    const asked = bench.proposals('beMaster').length;
+    expect(asked).toBeLessThanOrEqual(512);
+    expect(asked).toBeGreaterThan(500);
+    bench.clock.advance(100);
+    expect(bench.proposals('beMaster')).toHaveLength(asked);
+    for (const command of bench.proposals('beMaster').slice(0, 100)) bench.choose(command);
+    bench.clock.advance(100);
+    expect(bench.proposals('beMaster')).toHaveLength(asked + 100);
+  });
+
+  it('all of them are held in the end, by one session', () => {
+    const elections = names(HOLDS);
+    const bench = masterOfThousands(elections);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+    expect(bench.proposals('open')).toHaveLength(1);
+  });
+
+  it('a wish that nobody heard yet is taken back unheard', () => {
+    const elections = names(HOLDS);
+    const bench = new Bench();
+    for (const election of elections) bench.send({ type: 'want' }, election);
+    const unheard = elections.filter((election) => bench.candidacies.candidate(election) === undefined);
+    expect(unheard.length).toBeGreaterThan(500);
+    for (const election of elections) bench.send({ type: 'unwant' }, election);
+    bench.clock.advance(1_000);
+    expect(unheard.every((election) => bench.candidacies.candidate(election) === undefined)).toBe(true);
+    expect(bench.proposals('beMaster')).toEqual([]);
+  });
+
+  it('T5: when their session lapses none of them is held at that instant, and all hear of it, a few in a turn', () => {
+    const elections = names(HOLDS);
+    const bench = masterOfThousands(elections);
+    const { deadlineAtMs } = bench.licence('shard-0') ?? { deadlineAtMs: Number.NaN };
+    bench.clock.advance(deadlineAtMs - bench.clock.now() + 2);
+    expect(elections.some((election) => bench.isMaster(election))).toBe(false);
+    expect([...bench.candidacies.licences()]).toEqual([]);
+    expect(bench.all('lost').length).toBeLessThan(200);
+    bench.clock.advance(200);
+    expect(new Set(bench.all('lost').map(({ election }) => election)).size).toBe(HOLDS);
+    expect(bench.all('lost').every(({ lostBy }) => lostBy === 'expired')).toBe(true);
+  });
+
+  it('T6: no session is asked for before the last of them has heard that the old one is over, and its work has stopped', () => {
+    const elections = names(HOLDS);
+    const bench = masterOfThousands(elections);
+    const { deadlineAtMs } = bench.licence('shard-0') ?? { deadlineAtMs: Number.NaN };
+    bench.clock.advance(deadlineAtMs - bench.clock.now() + 2);
+    let settled = 0;
+    const settle = () => {
+      const lost = bench.all('lost');
+      for (; settled < lost.length; settled++) bench.send({ type: 'settled' }, lost[settled]?.election);
+    };
+    settle();
+    expect(settled).toBeLessThan(HOLDS);
+    bench.clock.advance(1);
+    expect(bench.proposals('end')).toEqual([]);
+    expect(bench.proposals('open')).toHaveLength(1);
+    for (let ms = 0; ms < 200; ms++) {
+      bench.clock.advance(1);
+      settle();
+    }
+    expect(settled).toBe(HOLDS);
+    expect(bench.proposals('end')).toHaveLength(1);
+    bench.choose(bench.last('end'));
+    bench.clock.advance(100);
+    expect(bench.proposals('open').length).toBeGreaterThan(1);
+  });
+
+  it('a node that leaves at once tells all of them before it says that it has stopped', () => {
+    const elections = names(HOLDS);
+    const bench = masterOfThousands(elections);
+    bench.send({ type: 'stop', mode: 'abandon' });
+    expect(bench.all('lost')).toHaveLength(HOLDS);
+    expect(bench.emitted.at(-1)).toMatchObject({ type: 'stopped' });
   });
 });
 

@@ -10,7 +10,7 @@ import {
   mayCount,
   type SessionRef,
 } from '@synod/mastership';
-import type { Clock, ConsensusLog } from '@synod/protocol';
+import type { Clock, ConsensusLog, TimerHandle } from '@synod/protocol';
 
 export interface ParticipantOptions {
   readonly clock: Clock;
@@ -37,7 +37,7 @@ export class Participant {
   readonly #options: ParticipantOptions;
   readonly #candidacies: Candidacies;
   #tick: unknown = null;
-  #later: unknown = null;
+  readonly #timers = new Set<TimerHandle>();
   #isClosed = false;
 
   constructor(options: ParticipantOptions) {
@@ -47,7 +47,11 @@ export class Participant {
       candidate: options.candidate,
       tell: (event) => this.#guard(() => this.#hear(event)),
       later: (work, delayMs) => {
-        this.#later = options.clock.setTimeout(() => this.#guard(work), delayMs);
+        const timer = options.clock.setTimeout(() => {
+          this.#timers.delete(timer);
+          this.#guard(work);
+        }, delayMs);
+        this.#timers.add(timer);
       },
     });
   }
@@ -104,7 +108,7 @@ export class Participant {
   close(): void {
     this.#isClosed = true;
     this.#options.clock.clearTimeout(this.#tick);
-    this.#options.clock.clearTimeout(this.#later);
+    for (const timer of this.#timers) this.#options.clock.clearTimeout(timer);
     this.#candidacies.close();
   }
 
