@@ -84,6 +84,8 @@ async function simulate(options: Options): Promise<void> {
     console.error(`seed ${present}: nobody handled`, reason);
     process.exit(1);
   });
+  // Runs make dozens of errors that nobody reads. `--trace` of a failing seed says where they come from.
+  Error.stackTraceLimit = 0;
   const tell = progress((found) => progressLine(figuresOf(found, spent(), seed), seeds));
   const found = await search({
     drain,

@@ -1,5 +1,6 @@
 import type { SimGroup } from '../group/sim-group.ts';
 import type { GroupWatcher } from '../group/watcher.ts';
+import type { Process } from '../world/process.ts';
 
 /** What an invariant may look at, besides what it is told. */
 export interface Observed {
@@ -12,8 +13,8 @@ export interface Observed {
 
 /** What an invariant does with what it sees. */
 export interface Watching extends GroupWatcher {
-  /** After each event, when all that it caused has happened. */
-  stepped?(): void;
+  /** After each event, when all that it caused has happened, in `stepped` alone; `null`: to anybody. */
+  stepped?(stepped: Process | null): void;
   /** The run is over, the healed nodes have caught up. */
   finished?(): void;
 }

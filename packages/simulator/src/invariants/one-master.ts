@@ -7,7 +7,8 @@ import type { Invariant } from './invariant.ts';
  * anything.
  *
  * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
- * instant says so then. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose
+ * instant says so then. After a step of one process it is that process that may have become master: where it cannot be, nobody
+ * has. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose
  * machines mind a mastership, because `isMaster()` is false for all others whatever its clocks say; asking more would only
  * read clocks more often than a real process does.
  */
@@ -24,8 +25,9 @@ export const oneMaster: Invariant = {
       fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master of ${election}`);
     };
     return {
-      stepped: () => {
+      stepped: (stepped) => {
         if (!observed.isWithinDrift) return;
+        if (stepped !== null && !(stepped.owner as Life | null)?.mayHold) return;
         holders.length = 0;
         for (const life of group.lives) if (life.mayHold) holders.push(life);
         if (holders.length < 2) return;

@@ -12,6 +12,7 @@ import { User } from '../user/user.ts';
 import { chanceOf } from '../world/chance.ts';
 import type { SeeingCodec } from '../world/codec.ts';
 import type { DiskImage } from '../world/disk.ts';
+import type { Process } from '../world/process.ts';
 import type { Drain } from '../world/world.ts';
 import { masterWithinMs } from './bound.ts';
 import { Coverage } from './coverage.ts';
@@ -130,7 +131,9 @@ class Run {
     Object.assign(watcher, combined([...this.#watches, this.#own(), ...(options.watcher ? [options.watcher] : [])]));
     this.#group.begin();
     this.#resources = new Resources(this.#group.world, watcher);
-    const stepped = this.#watches.flatMap((watch) => (watch.stepped ? [() => watch.stepped?.()] : []));
+    const stepped = this.#watches.flatMap((watch) =>
+      watch.stepped ? [(stepped: Process | null) => watch.stepped?.(stepped)] : [],
+    );
     for (const watch of stepped) this.#group.world.watch(watch);
     options.onGroup?.(this.#group);
   }

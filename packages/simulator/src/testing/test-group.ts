@@ -337,7 +337,7 @@ export class TestGroup {
     const watches = invariants.map((invariant) =>
       invariant.watch(observed, (what) => world.fail(new Error(`${invariant.name} (${invariant.source}): ${what}`))),
     );
-    for (const watch of watches) if (watch.stepped) world.watch(() => watch.stepped?.());
+    for (const watch of watches) if (watch.stepped) world.watch((stepped) => watch.stepped?.(stepped));
     Object.assign(watcher, combined([...watches, ...(isRecording ? [this.recorder] : []), ...(own ? [own] : [])]));
   }
 

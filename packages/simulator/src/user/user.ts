@@ -73,7 +73,7 @@ export class User {
 
   /** From now on it asks without rest, and holds on to what it has. */
   stay(): void {
-    this.#stays.abort();
+    this.#stays.abort(HEALED);
   }
 
   /** Gives back what it holds, if it holds anything; in favour of `to`, if that agrees. */
@@ -134,6 +134,9 @@ export class User {
     });
   }
 }
+
+/** Given as a reason, so that no error is made of it. */
+const HEALED = 'healed';
 
 /** `null` when nobody has waited long enough. */
 async function unlessLate(asking: Promise<Mastership>): Promise<Mastership | null> {

@@ -14,13 +14,16 @@ export interface SimEvent extends Timed {
 }
 
 /**
- * Calls `then` when all promises and microtasks have run dry. The only thing that a world needs of the program it runs in:
- * `packages/simulator` is pure, and only the event loop knows.
+ * Calls `then` when all promises and microtasks have run dry, before it returns or later. The only thing that a world needs of
+ * the program it runs in: `packages/simulator` is pure, and only the event loop knows.
  */
 export type Drain = (then: () => void) => void;
 
-/** Looks at the world after each event, when all that it caused has happened. */
-export type Watch = () => void;
+/**
+ * Looks at the world after each event, when all that it caused has happened.
+ * @param stepped - Whose step it was: nothing has happened in any other process. `null`: it may have happened to anybody.
+ */
+export type Watch = (stepped: Process | null) => void;
 
 /**
  * True time, and everything that is going to happen. One event at a time: its process runs until nothing is left to do at
@@ -106,32 +109,50 @@ export class World {
    */
   run(untilMs: number, isDone: () => boolean = () => false): Promise<boolean> {
     return new Promise((resolve, reject) => {
-      const pump = (): void => {
-        for (;;) {
-          const next = this.#heap.peek();
-          if (!next || next.atMs > untilMs) {
-            this.#nowMs = Math.max(this.#nowMs, untilMs);
-            return resolve(false);
-          }
-          this.#heap.pop();
-          if (!next.isCancelled && this.#happens(next)) return this.#drain(settled);
-        }
-      };
+      let isSettled = false;
+      let isPumping = false;
       const settled = (): void => {
+        isSettled = true;
+        if (isPumping) return;
+        isPumping = true;
         try {
-          this.#stepping?.endStep();
-          this.#stepping = null;
-          for (const watch of this.#watches) watch();
-          if (this.#failure !== null) return reject(this.#failure);
-          if (isDone()) return resolve(true);
+          // A drain that calls back at once comes round here.
+          while (isSettled) {
+            isSettled = false;
+            if (this.#endsStep(isDone)) resolve(true);
+            else if (this.#step(untilMs)) this.#drain(settled);
+            else resolve(false);
+          }
         } catch (error) {
-          return reject(error);
+          reject(error);
         }
-        pump();
+        isPumping = false;
       };
       // What was called from outside has its consequences first.
       this.#drain(settled);
     });
+  }
+
+  /** All that the last event caused has happened. @returns true when the run is to end here; throws why it failed. */
+  #endsStep(isDone: () => boolean): boolean {
+    this.#stepping?.endStep();
+    for (const watch of this.#watches) watch(this.#stepping);
+    this.#stepping = null;
+    if (this.#failure !== null) throw this.#failure;
+    return isDone();
+  }
+
+  /** Lets the next event happen. @returns false when there is none until then. */
+  #step(untilMs: number): boolean {
+    for (;;) {
+      const next = this.#heap.peek();
+      if (!next || next.atMs > untilMs) {
+        this.#nowMs = Math.max(this.#nowMs, untilMs);
+        return false;
+      }
+      this.#heap.pop();
+      if (!next.isCancelled && this.#happens(next)) return true;
+    }
   }
 
   #plan(atMs: number, process: Process | null, run: () => void, dueMs: number): SimEvent {
