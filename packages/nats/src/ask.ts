@@ -16,6 +16,8 @@ interface Ask<Answer> extends AskOptions {
   readonly parse: (payload: Uint8Array) => Answer | undefined;
   /** True when no further answer can change the outcome. */
   readonly isEnough: (answers: readonly Answer[]) => boolean;
+  /** True for one of several messages that make an answer: each is waited for anew. Default: none is. */
+  readonly isMoreToCome?: (answer: Answer) => boolean;
 }
 
 const DEFAULT_TIMEOUT_MS = 1_000;
@@ -27,7 +29,7 @@ const DEFAULT_TIMEOUT_MS = 1_000;
  * @returns what was heard, perhaps nothing. Never rejects but by its signal.
  */
 export async function ask<Answer>(bus: Bus, options: Ask<Answer>): Promise<Answer[]> {
-  const { to, payload, parse, isEnough, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
+  const { to, payload, parse, isEnough, isMoreToCome, signal, timeoutMs = DEFAULT_TIMEOUT_MS } = options;
   signal?.throwIfAborted();
   // It would not be sent, and nothing would come.
   if (!bus.isConnected) return [];
@@ -52,7 +54,8 @@ export async function ask<Answer>(bus: Bus, options: Ask<Answer>): Promise<Answe
       if (answer === undefined) return;
       answers.push(answer);
       if (isEnough(answers)) finish();
-      else if (answers.length === 1 && options.waitMs !== undefined) restart(options.waitMs);
+      else if (options.waitMs !== undefined && (answers.length === 1 || isMoreToCome?.(answer)))
+        restart(options.waitMs);
     };
     const restart = (ms: number): void => {
       clearTimeout(timer);

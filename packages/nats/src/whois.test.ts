@@ -57,6 +57,45 @@ describe('whois', () => {
     expect(whois?.nodes).toHaveLength(1);
   });
 
+  describe('of more elections than a message can tell', () => {
+    const names = Array.from({ length: 100 }, (_, i) => `shard-${i}`);
+    const large = (...nodes: readonly string[]) => {
+      const network = new MemoryNetwork({ maxPayloadBytes: 4_096 });
+      for (const [i, node] of nodes.entries()) {
+        const elections = names.map((name) => state(10 + i, name));
+        respondWhois(network.bus(node), () => ({ voters, position: 10 + i, elections }));
+      }
+      return network;
+    };
+
+    it('takes them from as many messages as it takes', async () => {
+      const whois = await askWhois(large('n1', 'n2').bus('web'), { waitMs: 60_000, timeoutMs: 60_000 });
+      expect(whois).toMatchObject({ nodes: ['n1', 'n2'], isMajority: true });
+      expect([...(whois?.elections.values() ?? [])]).toEqual(names.map((name) => state(11, name)));
+    });
+
+    it('counts no member of which a message is missing', async () => {
+      const network = large('n1');
+      const bus = network.bus('n2');
+      const respond = bus.respond.bind(bus);
+      bus.respond = (address, handler) =>
+        respond(address, (payload, from, answer) => {
+          let sent = 0;
+          handler(payload, from, (answered) => void (sent++ !== 1 && answer(answered)));
+        });
+      respondWhois(bus, () => ({ voters, position: 12, elections: names.map((name) => state(12, name)) }));
+      const whois = await askWhois(network.bus('web'), { waitMs: 5 });
+      expect(whois).toMatchObject({ nodes: ['n1'], isMajority: false });
+    });
+
+    it('is one message where one election is asked for', async () => {
+      const network = large('n1');
+      const whois = await askWhois(network.bus('web'), { election: 'shard-7', quorum: 1 });
+      expect(whois?.answers).toHaveLength(1);
+      expect(whois?.answers[0]?.piece).toBeUndefined();
+    });
+  });
+
   it('knows at once that nobody is there, or that it was not sent', async () => {
     const network = new MemoryNetwork();
     const asker = network.bus('web');

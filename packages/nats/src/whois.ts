@@ -24,6 +24,8 @@ export const whoisAnswerSchema = Type.Object({
   /** Up to which position it has applied the log. */
   position: countSchema,
   elections: Type.Array(electionStateSchema),
+  /** Of an answer that takes several messages: which one this is, from 0, and of how many. */
+  piece: Type.Optional(Type.Object({ index: countSchema, of: countSchema })),
 });
 
 /** One member's view of the masterships: news, not a licence. */
@@ -51,6 +53,9 @@ export interface AskWhoisOptions extends AskOptions {
   readonly quorum?: number;
 }
 
+/** Names and brackets of an answer around its elections. */
+const FRAME_BYTES = 128;
+
 /** A fiftieth of the default lease of 3 s. */
 const DEFAULT_WAIT_MS = 60;
 
@@ -69,8 +74,11 @@ export function respondWhois(
     statistics.measure(() => {
       const { voters, position, elections } = view();
       const asked = elections.filter(({ election }) => request.election === undefined || election === request.election);
-      const answered: WhoisAnswer = { v: 1, group: bus.group, node: bus.node, voters, position, elections: asked };
-      answer(encodeJson(answered));
+      const rest: Omit<WhoisAnswer, 'elections'> = { v: 1, group: bus.group, node: bus.node, voters, position };
+      const pieces = inPieces(asked, bus.maxPayloadBytes - encodeJson(rest).length - FRAME_BYTES);
+      if (pieces.length === 1) return answer(encodeJson({ ...rest, elections: asked }));
+      for (const [index, elections] of pieces.entries())
+        answer(encodeJson({ ...rest, elections, piece: { index, of: pieces.length } }));
     });
   });
 }
@@ -93,6 +101,7 @@ export async function askWhois(bus: Bus, options: AskWhoisOptions = {}): Promise
       return answerCheck.Check(answer) && answer.group === bus.group ? answer : undefined;
     },
     isEnough: (heard) => (quorum === undefined ? hasMajority(heard) : nodesOf(heard).size >= quorum),
+    isMoreToCome: ({ piece }) => piece !== undefined,
   });
   if (answers.length === 0) return null;
   const elections = new Map<string, ElectionState>();
@@ -101,10 +110,56 @@ export async function askWhois(bus: Bus, options: AskWhoisOptions = {}): Promise
     const known = elections.get(state.election);
     if (!known || known.version < state.version) elections.set(state.election, state);
   }
-  return { elections, nodes: [...nodesOf(answers)], answers, isMajority: hasMajority(answers) };
+  return { elections, nodes: [...nodesOf(answers)], answers: joined(answers), isMajority: hasMajority(answers) };
 }
 
-const nodesOf = (answers: readonly WhoisAnswer[]): Set<string> => new Set(answers.map(({ node }) => node));
+/** Who answered, in as many pieces as there are. */
+function nodesOf(answers: readonly WhoisAnswer[]): Set<string> {
+  const pieces = new Map<string, Set<number>>();
+  const nodes = new Set<string>();
+  for (const { node, position, piece } of answers) {
+    if (!piece) {
+      nodes.add(node);
+      continue;
+    }
+    // Pieces of two views are neither.
+    const key = `${node} ${position} ${piece.of}`;
+    const heard = pieces.get(key) ?? new Set();
+    pieces.set(key, heard.add(piece.index));
+    if (heard.size === piece.of) nodes.add(node);
+  }
+  return nodes;
+}
+
+/** What came in several messages as one answer, whether or not all of them came. */
+function joined(answers: readonly WhoisAnswer[]): WhoisAnswer[] {
+  const whole: WhoisAnswer[] = [];
+  const parts = new Map<string, WhoisAnswer>();
+  for (const { piece, ...answer } of answers) {
+    const key = `${answer.node} ${answer.position}`;
+    const known = piece ? parts.get(key) : undefined;
+    if (known) known.elections.push(...answer.elections);
+    else whole.push(answer);
+    if (piece && !known) parts.set(key, answer);
+  }
+  return whole;
+}
+
+/** As many of them together as fit into so many bytes of JSON; one that is larger stands alone. */
+function inPieces(elections: readonly ElectionState[], maxBytes: number): ElectionState[][] {
+  const pieces: ElectionState[][] = [[]];
+  let bytes = 0;
+  for (const election of elections) {
+    const size = encodeJson(election).length + 1;
+    if (bytes + size > maxBytes && bytes > 0) {
+      pieces.push([]);
+      bytes = 0;
+    }
+    pieces.at(-1)?.push(election);
+    bytes += size;
+  }
+  return pieces;
+}
 
 /** By the voters of the member that knows most: a set of ids, never a number of replies (protocol.md, section 2). */
 function hasMajority(answers: readonly WhoisAnswer[]): boolean {

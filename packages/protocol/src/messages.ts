@@ -116,6 +116,8 @@ const news = Type.Object({
   changes: Type.Array(masterNewsSchema),
   /** Position of the news before, in what a leader tells: nothing changed in between. Who has not heard that asks for the present. */
   after: Type.Optional(count),
+  /** Of news that take several messages: all of them have the same `after`, and nothing was missed by who heard each in turn. */
+  piece: Type.Optional(Type.Object({ index: count, isLast: Type.Boolean() })),
   /** How a member of the group reckons with clocks: in answer to who asks for the present. */
   drift: Type.Optional(Type.Object({ maxDriftPpm: count, guardDivisor: slot })),
 });

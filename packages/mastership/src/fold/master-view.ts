@@ -18,6 +18,8 @@ export class MasterView {
   #position = 0;
   /** All that changed up to this position was heard of. */
   #heardThrough = 0;
+  /** News that take several messages: how many of them were heard in turn. */
+  #pieces = { after: -1, heard: 0 };
 
   /** Who is master by what was heard here. */
   readonly view: MasterReader = this.#registry;
@@ -41,13 +43,22 @@ export class MasterView {
    * News that was lost without a sign (fault 33) is missed when the next comes: no later one would tell it.
    * @returns true when something that changed before these was not heard of.
    */
-  misses({ changes, after }: Pick<News, 'changes' | 'after'>): boolean {
+  misses({ changes, after, piece }: Pick<News, 'changes' | 'after' | 'piece'>): boolean {
     const whole = changes.filter(({ isWhole }) => isWhole);
     this.#heardThrough = Math.max(this.#heardThrough, ...whole.map(({ position }) => position));
     if (after === undefined) return false;
     if (after > this.#heardThrough) return true;
+    if (piece && this.#skips(after, piece)) return changes.some(({ position }) => position > this.#heardThrough);
+    if (piece && !piece.isLast) return false;
     this.#heardThrough = Math.max(this.#heardThrough, ...changes.map(({ position }) => position));
     return false;
+  }
+
+  /** Whether a piece before this one was not heard. */
+  #skips(after: number, { index }: NonNullable<News['piece']>): boolean {
+    const heard = this.#pieces.after === after ? this.#pieces.heard : 0;
+    if (index === heard) this.#pieces = { after, heard: heard + 1 };
+    return index > heard;
   }
 
   /** @returns true for what is newer than the version that is known: the only news there is (T4). */

@@ -73,6 +73,8 @@ import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
 import { Outsider } from './outsider.ts';
 import type { Participant } from './participant.ts';
+import { pieceBytes } from './pieces.ts';
+import { Present } from './present.ts';
 import { HEARS, RECIPIENT, type Roles, realMachines } from './roles.ts';
 
 type GroupMachine = ReturnType<typeof groupMachine>;
@@ -125,6 +127,7 @@ export class GroupNode implements Group {
   readonly #settings = new Map<string, ElectionOptions>();
   readonly #shardSets = new Map<string, ShardSet>();
   readonly #offers: Offers;
+  readonly #present: Present;
   #live: LiveSettings = {};
   readonly #membersHeard = new Set<NodeId>();
   readonly #dropped: Record<string, number> = {};
@@ -201,6 +204,17 @@ export class GroupNode implements Group {
       clock,
       leaseMs: this.#options.leaseMs,
       offer: (to, election, term) => this.#send(to, { type: 'offer', election, term }),
+    });
+    this.#present = new Present({
+      clock,
+      leaseMs: this.#options.leaseMs,
+      present: () => this.present(),
+      maxBytes: () => pieceBytes(bus.maxPayloadBytes),
+      tell: (to, telling) => {
+        const { maxDriftPpm = 0, guardDivisor = 1 } = this.#configuration ?? {};
+        this.#send(to, { type: 'news', ...telling, drift: { maxDriftPpm, guardDivisor } });
+      },
+      onFailure: (error) => this.#fail(internal(error)),
     });
     this.#health = new Health({
       clock,
@@ -680,10 +694,7 @@ export class GroupNode implements Group {
       this.#outsider?.answered(turn.messages);
     } else if (turn.type === 'present') {
       if (!this.#member) return;
-      const changes = [{ ...this.present(), isWhole: true as const }];
-      const { maxDriftPpm = 0, guardDivisor = 1 } = this.#configuration ?? {};
-      for (const { from } of turn.messages)
-        this.#send(from, { type: 'news', changes, drift: { maxDriftPpm, guardDivisor } });
+      for (const { from } of turn.messages) this.#present.askedBy(from);
     } else {
       this.#member?.deliver(turn);
     }
@@ -1029,6 +1040,7 @@ export class GroupNode implements Group {
     for (const election of this.#elections.values()) election.close(reason);
     this.#onlooker?.close();
     this.#offers.close();
+    this.#present.close();
     this.#health.close();
     this.#member?.close();
     this.#outsider?.close();

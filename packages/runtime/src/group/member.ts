@@ -33,7 +33,6 @@ import {
   type Message,
   NO_BALLOT,
   type NodeId,
-  type Outcomes,
   quorumSystemOf,
   type Received,
   type Standby,
@@ -49,6 +48,7 @@ import { GROUP_ELECTION } from './group.ts';
 import { type Mailbox, soon, type Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import { Participant, type ParticipantOptions } from './participant.ts';
+import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
 import type { Roles } from './roles.ts';
 import { Voters } from './voters.ts';
 
@@ -125,7 +125,9 @@ export class Member {
   readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
   /** Position of the news that was told last: since this node leads, all there was. */
   #toldThrough = 0;
-  readonly #answers = new Map<NodeId, { outcomes: Outcomes['outcomes']; changes: MasterNews[] }>();
+  /** Position of the last command that changed anything here. */
+  #changedThrough = 0;
+  readonly #answers = new Map<NodeId, Answer[]>();
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
   #isApplying = false;
@@ -251,6 +253,7 @@ export class Member {
       },
     });
     fold.onApplied((applied) => {
+      if (applied.news) this.#changedThrough = applied.position;
       if (this.#isReplaying) return options.onApplied(applied, false);
       this.#answerAsker(applied);
       this.#applied.push({ applied, isFresh: this.#isFresh });
@@ -456,7 +459,7 @@ export class Member {
         this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
         this.#tellLease({ type: 'leading', value: true });
         this.log.leaderChanged();
-        this.#tellNews([{ ...this.#options.fold.everything(), isWhole: true }]);
+        this.#tellEverything();
         onLeading(true);
       }),
     );
@@ -704,12 +707,12 @@ export class Member {
     const asker = this.#askers.get(id);
     if (!asker) return;
     this.#askers.delete(id);
-    const answer = this.#answers.get(asker.from) ?? { outcomes: [], changes: [] };
-    this.#answers.set(asker.from, answer);
-    answer.outcomes.push({ id, applied, ...(reason === undefined ? {} : { reason }) });
+    const answers = this.#answers.get(asker.from) ?? [];
+    this.#answers.set(asker.from, answers);
     // News of what applied goes to all who listen, and may be lost; what was refused tells nobody else anything.
-    if (news) answer.changes.push(news);
-    if (reason !== undefined) answer.changes.push(this.#presentOf(asker.body, position));
+    const changes = news ? [news] : [];
+    if (reason !== undefined) changes.push(this.#presentOf(asker.body, position));
+    answers.push({ outcome: { id, applied, ...(reason === undefined ? {} : { reason }) }, changes });
   }
 
   /** Session and record that a command names, as they are: why it was refused. */
@@ -763,6 +766,7 @@ export class Member {
     this.log.restore(snapshot.position);
     // What it brought was told to nobody.
     this.#toldThrough = snapshot.position;
+    this.#changedThrough = snapshot.position;
     this.#options.onRestored(this.#tellPresent());
   }
 
@@ -819,17 +823,41 @@ export class Member {
 
   /** The leader tells all that changes; a new master tells itself that it is one: it may know first (N4). */
   #tellNews(changes: MasterNews[]): void {
-    for (const [to, answer] of this.#answers) this.#options.send(to, { type: 'outcomes', ...answer });
-    this.#answers.clear();
+    this.#tellOutcomes();
     const news = this.#isLeading ? changes : changes.filter((change) => this.#isOurTaking(change));
     const last = news.at(-1);
     if (!last) return;
-    this.#options.send(EVERYBODY, {
-      type: 'news',
-      changes: news,
-      ...(this.#isLeading && { after: this.#toldThrough }),
-    });
+    const after = this.#isLeading ? { after: this.#toldThrough } : {};
+    for (const telling of tellings(news, this.#pieceBytes)) {
+      this.#options.send(EVERYBODY, { type: 'news', ...telling, ...after });
+    }
     if (this.#isLeading) this.#toldThrough = last.position;
+  }
+
+  /**
+   * Whoever missed the last words of the leader before hears all there is from the next one. Where that would take many messages
+   * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
+   */
+  #tellEverything(): void {
+    const everything = this.#options.fold.everything();
+    const [first] = tellings([everything], this.#pieceBytes);
+    if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
+    this.#toldThrough = this.#changedThrough;
+    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
+  }
+
+  /** To each who asked from outside the log, what came of it. */
+  #tellOutcomes(): void {
+    for (const [to, answers] of this.#answers) {
+      for (const { outcomes, changes } of answering(answers, this.#pieceBytes)) {
+        this.#options.send(to, { type: 'outcomes', outcomes, changes });
+      }
+    }
+    this.#answers.clear();
+  }
+
+  get #pieceBytes(): number {
+    return pieceBytes(this.#options.ports.bus.maxPayloadBytes);
   }
 
   /** The session may be an older one: then the change does not hold it. */

@@ -1,5 +1,5 @@
 import type { MasterView } from '@synod/mastership';
-import type { Clock, MasterNews, Message, Received } from '@synod/protocol';
+import type { Clock, MasterNews, Message, News, NodeId, Received, Session, TimerHandle } from '@synod/protocol';
 
 export interface OnlookerOptions {
   readonly clock: Clock;
@@ -18,6 +18,8 @@ export class Onlooker {
   readonly #options: OnlookerOptions;
   readonly #listening = new Set<() => void>();
   readonly #asking = new Set<() => void>();
+  /** Of answers that take several messages: how many came in turn, and which sessions live by them. */
+  readonly #gathered = new Map<NodeId, { pieces: number; readonly sessions: Session[] }>();
   #askAgainAtMs = 0;
 
   constructor(options: OnlookerOptions) {
@@ -29,24 +31,52 @@ export class Onlooker {
   hear(messages: readonly Received<Message>[]): void {
     for (const message of messages) {
       if (message.type !== 'news' && message.type !== 'outcomes') continue;
-      for (const news of message.changes) {
-        const changes = this.heard.hear(news);
-        if (changes) this.#options.onNews(changes);
-      }
-      if (message.type === 'news' && this.heard.misses(message)) this.#askAgain();
+      for (const news of message.changes) this.#take(news);
+      if (message.type === 'outcomes') continue;
+      const whole = this.#gather(message);
+      if (whole) this.#take(whole);
+      if (this.heard.misses(whole ? { changes: [whole] } : message)) this.#askAgain();
     }
     for (const onHeard of this.#listening) onHeard();
   }
 
-  /** Asks the members, and listens for a fiftieth of a lease after the first answer, at most half a lease. */
+  #take(news: MasterNews): void {
+    const changes = this.heard.hear(news);
+    if (changes) this.#options.onNews(changes);
+  }
+
+  /** @returns what the pieces of an answer were, when the last has come and none is missing: a session none of them names has ended. */
+  #gather({ from, changes, after, piece }: Received<News>): MasterNews | null {
+    if (!piece || after !== undefined) return null;
+    if (piece.index === 0) this.#gathered.set(from, { pieces: 0, sessions: [] });
+    const gathered = this.#gathered.get(from);
+    if (gathered?.pieces !== piece.index) {
+      // Said once: what follows of this answer is of use piece by piece.
+      if (this.#gathered.delete(from)) this.#askAgain();
+      return null;
+    }
+    gathered.pieces++;
+    for (const { sessions } of changes) gathered.sessions.push(...sessions);
+    if (!piece.isLast) return null;
+    this.#gathered.delete(from);
+    const { position } = changes.at(-1) ?? { position: 0 };
+    return { position, sessions: gathered.sessions, ended: [], records: [], isWhole: true };
+  }
+
+  /**
+   * Asks the members, and listens for a fiftieth of a lease after the first answer, and after each piece of one that is not whole
+   * yet; at most half a lease.
+   */
   async askPresent(signal?: AbortSignal): Promise<void> {
     signal?.throwIfAborted();
     const { clock, leaseMs, ask } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const timers = [clock.setTimeout(resolve, leaseMs / 2)];
+    const limit = clock.setTimeout(resolve, leaseMs / 2);
+    let rest: TimerHandle | null = null;
     const onHeard = () => {
-      this.#listening.delete(onHeard);
-      timers.push(clock.setTimeout(resolve, leaseMs / 50));
+      if (rest !== null && this.#gathered.size === 0) return;
+      clock.clearTimeout(rest);
+      rest = clock.setTimeout(resolve, leaseMs / 50);
     };
     this.#listening.add(onHeard);
     this.#asking.add(resolve);
@@ -57,7 +87,7 @@ export class Onlooker {
     signal?.removeEventListener('abort', onAbort);
     this.#listening.delete(onHeard);
     this.#asking.delete(resolve);
-    for (const timer of timers) clock.clearTimeout(timer);
+    for (const timer of [limit, rest]) clock.clearTimeout(timer);
     signal?.throwIfAborted();
   }
 

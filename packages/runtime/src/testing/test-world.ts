@@ -26,7 +26,15 @@ export class TestWorld {
   readonly leaseMs: number;
   #seed: number;
 
-  constructor(options: { voters?: readonly NodeId[]; leaseMs?: number; seed?: number; delayMs?: number } = {}) {
+  constructor(
+    options: {
+      voters?: readonly NodeId[];
+      leaseMs?: number;
+      seed?: number;
+      delayMs?: number;
+      maxPayloadBytes?: number;
+    } = {},
+  ) {
     this.voters = options.voters ?? ['a', 'b', 'c'];
     this.leaseMs = options.leaseMs ?? 1000;
     this.#seed = options.seed ?? 1;
@@ -36,6 +44,7 @@ export class TestWorld {
       clock: this.clock,
       random: this.random,
       faults: { delayMinMs: delayMs / 2, delayMaxMs: delayMs },
+      ...(options.maxPayloadBytes !== undefined && { maxPayloadBytes: options.maxPayloadBytes }),
     });
   }
 
