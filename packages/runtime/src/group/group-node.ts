@@ -147,6 +147,8 @@ export class GroupNode implements Group {
   #outbox: Outbox | null = null;
   #opened: OpenedJournal | null = null;
   #configuration: Configuration | null = null;
+  /** Of the configuration: each message names it. */
+  #digest = '';
   #state: NodeState = 'joining';
   #ready = Promise.withResolvers<void>();
   #stopped = Promise.withResolvers<void>();
@@ -231,7 +233,7 @@ export class GroupNode implements Group {
       bus,
       codec: this.#codec,
       incarnation: this.incarnation,
-      digest: () => (this.#configuration ? configurationDigest(this.#configuration) : ''),
+      digest: () => this.#digest,
       mayVote: (from, store, incarnation) => this.#member?.mayVote(from, store, incarnation) ?? false,
       deliver: (turn) => this.#guard(() => this.#deliver(turn)),
       onDrop: (reason, from) => this.#drop(reason, from),
@@ -321,7 +323,7 @@ export class GroupNode implements Group {
       detail: this.#detail(),
       isConnected: this.#ports.bus.isConnected,
       leaseMs: this.#options.leaseMs,
-      configuration: this.#configuration ? configurationDigest(this.#configuration) : '',
+      configuration: this.#digest,
       voters: member?.voters.silences() ?? {},
       hasQuorum: member?.voters.hasQuorum(this.#options.leaseMs) ?? false,
       leader: member?.leader ?? null,
@@ -544,6 +546,7 @@ export class GroupNode implements Group {
     const { journal, contents, recovered } = this.#opened;
     const isVoter = formation.isFormed && contents.damage === null;
     this.#configuration = configuration;
+    this.#digest = configurationDigest(configuration);
     if (this.#holderClock.notice) this.#warn({}, this.#holderClock.notice);
     this.#member = new Member({
       ports: this.#ports,
@@ -897,7 +900,7 @@ export class GroupNode implements Group {
     const { bus } = this.#ports;
     if (to === this.node && message.type !== 'claim' && message.type !== 'claimed')
       return this.#mailbox.deliverHere(message);
-    const config = this.#configuration ? configurationDigest(this.#configuration) : '';
+    const config = this.#digest;
     const { incarnation } = this;
     const envelope = this.#opened
       ? { config, incarnation, store: this.#opened.store, message }

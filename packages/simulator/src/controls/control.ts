@@ -1,5 +1,6 @@
 import type { Model } from '../explorer/explore.ts';
 import type { Rules } from '../group/life.ts';
+import type { Plan } from '../run/plan.ts';
 import type { Broken } from './broken.ts';
 
 /** A small world in which everything is tried that can happen. */
@@ -18,6 +19,8 @@ export interface SeedsEngine {
   readonly rules: () => Rules;
   /** A seed that finds it: tests run this one alone. */
   readonly seed: number;
+  /** False for a schedule in which the broken rule is never asked: a search passes it by. All are looked at where it is left out. */
+  readonly concerns?: (plan: Plan) => boolean;
 }
 
 /** What looks for a broken rule. */

@@ -59,8 +59,10 @@ async function sought({ name, finds }: Control, engine: SeedsEngine, options: Fi
   let looked = 0;
   let last: string | null = null;
   const isFoundBy = async (seed: number): Promise<boolean> => {
+    const plan = planOf(seed);
+    if (engine.concerns?.(plan) === false) return false;
     looked++;
-    const { violation } = await run(planOf(seed), { drain, rules });
+    const { violation } = await run(plan, { drain, rules });
     if (violation) last = `${violation.invariant}: ${violation.what}`;
     return violation !== null && last !== null && finds.test(last);
   };

@@ -37,7 +37,7 @@ export const groupControls: readonly Control[] = [
     engines: [
       {
         kind: 'seeds',
-        seed: 3,
+        seed: 2,
         rules: () =>
           rulesOf(
             {},
@@ -90,7 +90,7 @@ export const groupControls: readonly Control[] = [
     name: 'resign-lost-session-renewed',
     rule: 'T7',
     sentence: 'Resign is said once and lost, and the session goes on being renewed.',
-    engines: [{ kind: 'seeds', seed: 10, rules: () => rulesOf({}, { candidate: resignsIntoTheVoid() }) }],
+    engines: [{ kind: 'seeds', seed: 7, rules: () => rulesOf({}, { candidate: resignsIntoTheVoid() }) }],
     finds: /progress/,
   },
   {

@@ -36,7 +36,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "after a refused Transfer too"',
     sentence:
       'A Transfer that was refused, because its target has ended, is submitted again and again, and never Resign.',
-    engines: [{ kind: 'seeds', seed: 14, rules: () => rulesOf({}, { candidate: insistsOnItsHeir() }) }],
+    engines: [{ kind: 'seeds', seed: 51, rules: () => rulesOf({}, { candidate: insistsOnItsHeir() }) }],
     finds: /progress/,
   },
   {
@@ -44,7 +44,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "for a record that comes to a session not wanting it"',
     sentence:
       'Who agreed to be handed an election, and wants it no more when it comes, neither acts by it nor gives it back.',
-    engines: found(116, {
+    engines: found(76, {
       lease: {
         isNamed: () => false,
         hasWon: (c) =>
@@ -57,7 +57,7 @@ export const handOverControls: readonly Control[] = [
     name: 'ended-session-frees-one',
     rule: 'section 3, "Ending a session frees all its records"',
     sentence: 'The end of a session frees one election of it, and the others name a session that is no more.',
-    engines: found(2, {
+    engines: found(5, {
       fold: {
         end(change, session, cause) {
           const [election] = change.state.registry.held(session.id);
@@ -84,7 +84,7 @@ export const handOverControls: readonly Control[] = [
     name: 'waits-by-own-lease',
     rule: 'T2, "leaseMs being that of the command in setBy"; fault 17',
     sentence: 'A candidate waits for as long as its own lease would last, not that of the holder.',
-    engines: found(11, {
+    engines: found(132, {
       lease: {
         waitEndsAtMs: (s, { setBy }) => s.sights.note(setBy, s.input.clock.now()) + waitMs(s.leaseMs, s.input.drift),
       },

@@ -12,12 +12,12 @@ import { outsideControls } from './outside-controls.ts';
  * no seed meets it in seconds: for those there is the explorer.
  */
 const SEEDS: Readonly<Record<string, number>> = {
-  'replies-counted': 88,
-  'promise-forgotten': 7,
+  'replies-counted': 7,
+  'promise-forgotten': 8,
   'no-version-check': 2,
   'expiry-by-term': 2,
-  'renewal-does-not-move-the-wait': 2,
-  'replay-makes-master': 77,
+  'renewal-does-not-move-the-wait': 5,
+  'replay-makes-master': 29,
   'no-margin': 129,
   'session-id-reused': 1,
   'term-does-not-grow': 1,

@@ -4,7 +4,7 @@ import { type Broken, rulesOf } from './broken.ts';
 import type { Control, SeedsEngine } from './control.ts';
 
 const found = (seed: number, broken: Broken): readonly [SeedsEngine] => [
-  { kind: 'seeds', seed, rules: () => rulesOf(broken) },
+  { kind: 'seeds', seed, rules: () => rulesOf(broken), concerns: ({ settings }) => settings.candidates !== undefined },
 ];
 
 type Request = NonNullable<SessionContext['holding']>['requests'][number];
@@ -32,21 +32,21 @@ export const outsideControls: readonly Control[] = [
     rule: 'T4, "at a hearer versions only rise"',
     sentence:
       'A candidate outside the log believes what it heard last, be it a late answer of a member that is behind.',
-    engines: found(24, { heard: () => new Credulous() }),
+    engines: found(612, { heard: () => new Credulous() }),
     finds: /terms grow|at most one master|impossible state|progress/,
   },
   {
     name: 'lost-news-not-missed',
     rule: 'L1; fault 33',
     sentence: 'A candidate outside the log does not ask for news that was lost on the way to it.',
-    engines: found(151, { heard: () => new Incurious() }),
+    engines: found(2195, { heard: () => new Incurious() }),
     finds: /progress/,
   },
   {
     name: 'candidate-counts-from-the-answer',
     rule: 'T1',
     sentence: 'A candidate outside the log counts its lease from when it hears that its command was chosen.',
-    engines: found(57, {
+    engines: found(383, {
       lease: {
         hold: (s, session, request) =>
           leaseRules.hold(
@@ -74,7 +74,7 @@ export const outsideControls: readonly Control[] = [
     name: 'candidate-reckons-by-itself',
     rule: 'T1, T2; section 4, "ρ and guard are part of the configuration digest"',
     sentence: 'A candidate outside the log reckons by a drift of its own, which is none.',
-    engines: found(671, {
+    engines: found(4497, {
       lease: {
         request(s, version) {
           const request = leaseRules.request(s, version);

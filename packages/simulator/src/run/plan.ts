@@ -38,6 +38,8 @@ export interface PlanOptions {
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
 const LEASES_MS = [100, 150, 300, 1000, 3000];
+/** Leases of one group differ by so much at most: ten times as short, one is renewed ten times as often, and shows the same. */
+const MOST_UNEQUAL = 4;
 /** Faults go on for so many leases, three at least. */
 const FAULTY_LEASES = 3;
 
@@ -50,7 +52,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
   const size = options.nodes ?? chance.one([3, 3, 3, 3, 3, 3, 3, 3, 3, 5, 5, 1]);
   const names = NAMES.slice(0, size);
   const leaseMs = chance.one(LEASES_MS);
-  const shorter = LEASES_MS.filter((ms) => ms <= leaseMs);
+  const shorter = LEASES_MS.filter((ms) => ms <= leaseMs && ms >= leaseMs / MOST_UNEQUAL);
   const areLeasesEqual = chance.happens(0.85);
   const leasesMs = names.map(() => (areLeasesEqual ? leaseMs : chance.one(shorter)));
   // A lease shorter than a few round trips is nobody's: its owner would outbid all others without end.

@@ -48,6 +48,11 @@ export class Configuration<Work> {
   readonly always: readonly (readonly Ready<Work>[])[] | null;
   readonly #all: Configurations<Work>;
   readonly #selectors = new Map<string, Selector<Work> | null>();
+  /** Asked last, which mostly is asked again. */
+  #lastEvent = '';
+  #lastSelector: Selector<Work> | null = null;
+  #lastTransition: Ready<Work> | null = null;
+  #lastPlan: Plan<Work> | null = null;
   readonly #plans = new Map<Ready<Work>, Plan<Work>>();
   /** Of two transitions in two regions. */
   readonly #pairs = new Map<Ready<Work>, Map<Ready<Work>, Plan<Work>>>();
@@ -65,20 +70,27 @@ export class Configuration<Work> {
 
   /** `null` when no active state knows the event. */
   selector(event: string): Selector<Work> | null {
-    const known = this.#selectors.get(event);
-    if (known !== undefined) return known;
-    const selector = this.#all.selector(this, event);
-    this.#selectors.set(event, selector);
+    if (event === this.#lastEvent) return this.#lastSelector;
+    let selector = this.#selectors.get(event);
+    if (selector === undefined) {
+      selector = this.#all.selector(this, event);
+      this.#selectors.set(event, selector);
+    }
+    this.#lastEvent = event;
+    this.#lastSelector = selector;
     return selector;
   }
 
   /** What one transition does. */
   plan(transition: Ready<Work>): Plan<Work> {
+    if (transition === this.#lastTransition) return this.#lastPlan as Plan<Work>;
     let plan = this.#plans.get(transition);
     if (!plan) {
       plan = this.#all.plan(this, [transition]);
       this.#plans.set(transition, plan);
     }
+    this.#lastTransition = transition;
+    this.#lastPlan = plan;
     return plan;
   }
 

@@ -51,6 +51,9 @@ export class QuickActor {
   readonly system: unknown;
   readonly #logic: QuickLogic;
   readonly #handlers = new Map<string, readonly Handler[]>();
+  /** Emitted last, and who hears it. */
+  #lastType = '';
+  #lastHandlers: readonly Handler[] | undefined = undefined;
   #observers: readonly Observer[] = [];
   /** Sent while another event is at work. */
   readonly #waiting: Event[] = [];
@@ -91,10 +94,12 @@ export class QuickActor {
 
   on(type: string, handler: Handler): { unsubscribe(): void } {
     this.#handlers.set(type, [...(this.#handlers.get(type) ?? []), handler]);
+    this.#lastType = '';
     return {
       unsubscribe: () => {
         const left = this.#handlers.get(type)?.filter((other) => other !== handler);
         if (left) this.#handlers.set(type, left);
+        this.#lastType = '';
       },
     };
   }
@@ -151,7 +156,7 @@ export class QuickActor {
   }
 
   emit(event: Event): void {
-    const handlers = this.#handlers.get(event.type);
+    const handlers = this.#handlersOf(event.type);
     if (!handlers) return;
     for (let i = 0; i < handlers.length; i++) {
       try {
@@ -160,6 +165,13 @@ export class QuickActor {
         report(error);
       }
     }
+  }
+
+  #handlersOf(type: string): readonly Handler[] | undefined {
+    if (type === this.#lastType) return this.#lastHandlers;
+    this.#lastType = type;
+    this.#lastHandlers = this.#handlers.get(type);
+    return this.#lastHandlers;
   }
 
   #work(first: Event): void {
@@ -225,6 +237,7 @@ export class QuickActor {
     this.#observers = [];
     for (const observer of observers) observer.complete?.();
     this.#handlers.clear();
+    this.#lastType = '';
   }
 
   #fail(error: unknown): void {
@@ -234,6 +247,7 @@ export class QuickActor {
     this.#observers = [];
     for (const observer of observers) observer.error?.(error);
     this.#handlers.clear();
+    this.#lastType = '';
     this._parent?.send({ type: `xstate.error.actor.${this.id}`, error } as Event);
   }
 }

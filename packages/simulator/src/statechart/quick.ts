@@ -124,13 +124,14 @@ function logicOf(machine: Machine) {
 
   const transition = (snapshot: Snapshot, event: Event, scope: Scope): Snapshot => {
     const { context, configuration, timers, children } = snapshot;
-    const step = new Step(context, event, scope, timers, children, false);
     const { type } = event;
+    const selector = configuration.selector(type);
+    if (selector === null && configuration.always === null && !type.startsWith('xstate.')) return snapshot;
+    const step = new Step(context, event, scope, timers, children, false);
     if (type === 'xstate.stop') {
       end(step);
       return new Snapshot('stopped', step, configuration);
     }
-    const selector = configuration.selector(type);
     let next = configuration;
     let isDone = false;
     if (selector !== null) {
