@@ -173,7 +173,7 @@ describe('B1a: the leader it asked has given no outcome for lease/3 ± a third',
     l.aboutToPropose('n3');
     expect(told()).toEqual([]);
     l.aboutToPropose('n2');
-    expect(told()).toEqual(['lead command']);
+    expect(told()).toEqual(['lead ahead']);
     now.isLeading = true;
     l.aboutToPropose('n2');
     expect(told()).toEqual([]);

@@ -100,7 +100,7 @@ export class PaxosLog implements ConsensusLog {
   /** B1a, ahead of the command: whoever leads when it comes needs no phase 1 then. */
   aboutToPropose(presumedSilent: NodeId): void {
     const { isLeading, leader, lead } = this.#options;
-    if (!isLeading() && leader() === presumedSilent) lead('command');
+    if (!isLeading() && leader() === presumedSilent) lead('ahead');
   }
 
   /** The first of a turn at once, the others together at its end: a thousand of them are no thousand messages. */

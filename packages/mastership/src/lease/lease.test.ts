@@ -3,7 +3,7 @@ import { VirtualClock } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
-import { Bench, contentOf } from '../testing/lease-bench.ts';
+import { Bench, contentOf, DRIFT } from '../testing/lease-bench.ts';
 import { leaseRules } from './lease.rules.ts';
 import { deadlineOf, mayCount } from './licence.ts';
 import { Sights } from './sights.ts';
@@ -86,6 +86,20 @@ describe('asking', () => {
     bench.clock.advance(1);
     expect(bench.proposals('open')).toHaveLength(1);
     expect(bench.all('aboutToAsk')).toHaveLength(1);
+  });
+
+  it('B1, B6: no longer ahead than who grants a promise gives time, whatever clocks do', () => {
+    const bench = new Bench({ drift: { ...DRIFT, maxDriftPpm: 200_000 } });
+    bench.otherMaster();
+    bench.send({ type: 'want' });
+    bench.clock.advance(1_200 + 25 - 50 - 1);
+    expect(bench.emitted).toEqual([]);
+    bench.clock.advance(1);
+    expect(bench.all('aboutToAsk')).toEqual([{ type: 'aboutToAsk', silent: 'b' }]);
+    bench.clock.advance(49);
+    expect(bench.proposals('open')).toEqual([]);
+    bench.clock.advance(1);
+    expect(bench.proposals('open')).toHaveLength(1);
   });
 
   it('B1: a holder that renews is not done without, however late', () => {

@@ -1,7 +1,7 @@
 import { type Command, commandId } from '@synod/protocol';
 import { describe, expect, it } from 'vitest';
 import { encodeMasterCommand } from '../commands.ts';
-import { Bench, contentOf } from '../testing/lease-bench.ts';
+import { Bench, contentOf, DRIFT } from '../testing/lease-bench.ts';
 
 const HOLD_MS = 980;
 const WAIT_MS = 1_010;
@@ -78,8 +78,8 @@ describe('many elections on one session', () => {
   });
 
   /** `b` holds all of them, by one session; this node wants them. */
-  function waitingFor(elections: readonly string[]) {
-    const bench = new Bench();
+  function waitingFor(elections: readonly string[], maxDriftPpm = DRIFT.maxDriftPpm) {
+    const bench = new Bench({ drift: { ...DRIFT, maxDriftPpm } });
     const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
     for (const election of elections) {
       bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
@@ -112,6 +112,21 @@ describe('many elections on one session', () => {
     expect(asking()).toBe(9);
     bench.clock.advance(400);
     expect(asking()).toBe(200);
+  });
+
+  it('the others hear of the silence a tenth of a lease after the wait has ended, however soon the first heard', () => {
+    const { bench } = waitingFor(names(200), 200_000);
+    const watching = () =>
+      names(200).filter((election) => JSON.stringify(bench.state(election)).includes('watching')).length;
+    bench.clock.advance(1_200 - 51);
+    expect(watching()).toBe(200);
+    bench.clock.advance(1);
+    expect(watching()).toBe(199);
+    bench.clock.advance(149);
+    expect(watching()).toBe(199);
+    expect(bench.proposals('open')).toHaveLength(1);
+    bench.clock.advance(1);
+    expect(watching()).toBe(191);
   });
 
   it('a holder who was heard again after one had asked is waited for again by all', () => {

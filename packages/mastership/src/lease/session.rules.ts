@@ -34,10 +34,15 @@ export const sessionRules = {
   waitEndsAtMs: (s: SessionContext, { setBy, leaseMs }: Session): number =>
     s.sights.note(setBy, now(s)) + waitMs(leaseMs, s.input.drift),
 
-  /** The holder's own deadline, had it asked when the command was first seen here: where T1 leaves off, before T2 does. */
+  /**
+   * The holder's own deadline, had it asked when the command was first seen here: where T1 leaves off, before T2 does. At most a
+   * twentieth of a lease before: who grants a promise to whoever asks first gives it a tenth (B6), and all ask within a twentieth
+   * (T11).
+   */
   waitNearsAtMs: (s: SessionContext, session: Session): number => {
     const { leaseMs } = session;
-    return s.rules.waitEndsAtMs(s, session) - (waitMs(leaseMs, s.input.drift) - holdMs(leaseMs, s.input.drift));
+    const aheadMs = waitMs(leaseMs, s.input.drift) - holdMs(leaseMs, s.input.drift);
+    return s.rules.waitEndsAtMs(s, session) - Math.min(aheadMs, leaseMs / 20);
   },
 
   /** Which of the sessions that candidates wait for are all but silent now, which are to be watched on, and until when. */
@@ -62,9 +67,13 @@ export const sessionRules = {
     return { silent, watched, nextMs };
   },
 
-  /** Again after a tenth of a lease: the longest jitter (T11), and many times as long as asking takes. */
-  watch: (s: SessionContext, session: number, isAgain: boolean): ReadonlyMap<number, number> =>
-    new Map(s.watched).set(session, isAgain ? now(s) + s.leaseMs / 10 : Number.NEGATIVE_INFINITY),
+  /** Again a tenth of a lease after T2: the longest jitter (T11), and many times as long as asking takes. */
+  watch(s: SessionContext, id: number, isAgain: boolean): ReadonlyMap<number, number> {
+    const session = s.input.view.session(id);
+    const endsAtMs = session ? s.rules.waitEndsAtMs(s, session) : Number.NEGATIVE_INFINITY;
+    const notBeforeMs = isAgain ? Math.max(now(s), endsAtMs) + s.leaseMs / 10 : Number.NEGATIVE_INFINITY;
+    return new Map(s.watched).set(id, notBeforeMs);
+  },
 
   // Opening
 

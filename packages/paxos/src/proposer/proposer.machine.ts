@@ -50,6 +50,9 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       mayPrepareNow: ({ context: { input, state }, event }) =>
         (event.type === 'lead' && event.reason === 'master') || input.clock.now() >= state.notBeforeMs,
       isForMaster: ({ event }) => event.type === 'lead' && event.reason === 'master',
+      isAhead: ({ event }) => event.type === 'lead' && event.reason === 'ahead',
+      // Nothing is to be proposed yet.
+      isOnlyAhead: ({ context }) => context.state.wish === 'ahead',
       isForStuck: ({ event }) => event.type === 'lead' && event.reason === 'stuck',
       // A master that lost its mastership while it waited need not lead (B1b).
       isWishVoid: ({ context: { input, state } }) => state.wish === 'master' && !input.isMaster(),
@@ -58,6 +61,8 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         event.type === 'learned' && event.through > state.wishedAt && state.wish !== 'master',
       isOutbid: ({ context, event }) =>
         (event.type === 'reject' || event.type === 'granted') && rules.isOutbid(context.state, event),
+      isOutbidAhead: ({ context: { state }, event }) =>
+        state.wish === 'ahead' && (event.type === 'reject' || event.type === 'granted') && rules.isOutbid(state, event),
       isMasterOutbid: ({ context: { input, state }, event }) =>
         (event.type === 'reject' || event.type === 'granted') && rules.isOutbid(state, event) && input.isMaster(),
       hasPrepareQuorum: ({ context: { input, state } }) => rules.hasPrepareQuorum(state, input),
@@ -143,6 +148,8 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         on: {
           lead: [
             { guard: 'mayPrepareNow', actions: 'noteWish', target: 'preparing' },
+            // B6: the command says so again when it comes, if it still has to.
+            { guard: 'isAhead' },
             { actions: 'noteWish', target: 'postponed' },
           ],
           // Nobody leads here: who asked is told so at once.
@@ -167,13 +174,16 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         on: {
           promise: { actions: 'notePromise' },
           submit: { actions: 'submit' },
+          lead: { guard: 'isOnlyAhead', actions: 'noteWish' },
           reject: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'wishAsMaster'], target: 'preparing', reenter: true },
+            { guard: 'isOutbidAhead', actions: ['noteRound', 'stepDown', 'postpone'], target: 'idle' },
             { guard: 'isOutbid', actions: ['noteRound', 'stepDown', 'backOff'], target: 'postponed' },
             { actions: 'noteRound' },
           ],
           granted: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'wishAsMaster'], target: 'preparing', reenter: true },
+            { guard: 'isOutbidAhead', actions: ['noteRound', 'stepDown', 'postpone'], target: 'idle' },
             { guard: 'isOutbid', actions: ['noteRound', 'stepDown', 'postpone'], target: 'postponed' },
             { actions: 'noteRound' },
           ],
@@ -193,14 +203,19 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         on: {
           submit: { actions: 'submit' },
           // Who trimmed may have gone with what it trimmed: a new ballot counts those who are here (B1c).
-          lead: { guard: 'isForStuck', actions: 'noteWish', target: 'preparing' },
+          lead: [
+            { guard: 'isForStuck', actions: 'noteWish', target: 'preparing' },
+            { guard: 'isOnlyAhead', actions: 'noteWish' },
+          ],
           reject: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'wishAsMaster'], target: 'preparing' },
+            { guard: 'isOutbidAhead', actions: ['noteRound', 'stepDown', 'postpone'], target: 'idle' },
             { guard: 'isOutbid', actions: ['noteRound', 'stepDown', 'backOff'], target: 'postponed' },
             { actions: 'noteRound' },
           ],
           granted: [
             { guard: 'isMasterOutbid', actions: ['noteRound', 'wishAsMaster'], target: 'preparing' },
+            { guard: 'isOutbidAhead', actions: ['noteRound', 'stepDown', 'postpone'], target: 'idle' },
             { guard: 'isOutbid', actions: ['noteRound', 'stepDown', 'postpone'], target: 'postponed' },
             { actions: 'noteRound' },
           ],

@@ -30,8 +30,11 @@ import {
   type Value,
 } from '@synod/protocol';
 
-/** Why a node wants to lead (B1): `command` (a), `master` (b), `stuck` (c). */
-export type LeadReason = 'command' | 'master' | 'stuck';
+/**
+ * Why a node wants to lead (B1): `command` (a), `master` (b), `stuck` (c). `ahead`: it will have a command in a moment (a), and
+ * none waits yet: whoever else is at it has his way.
+ */
+export type LeadReason = 'command' | 'ahead' | 'master' | 'stuck';
 
 /** What the proposer machine is given. */
 export interface ProposerInput {

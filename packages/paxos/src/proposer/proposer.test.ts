@@ -647,6 +647,38 @@ describe('B6: duels', () => {
     expect(told()).toEqual([]);
   });
 
+  it('who has nothing to propose yet leaves it to whoever is at it', () => {
+    const { actor, clock, lead, told, mode, ballot: own } = proposer();
+    actor.send({ type: 'granted', ballot: ballot(3, 'n2') });
+    lead('ahead');
+    clock.advance(LEASE_MS);
+    expect(told()).toEqual([]);
+    for (const outbid of [
+      () => actor.send(reject('n2', own(), ballot(own().round + 1, 'n2'))),
+      () => actor.send({ type: 'granted', ballot: ballot(own().round + 1, 'n2') }),
+    ]) {
+      lead('ahead');
+      expect(told()).toHaveLength(1);
+      outbid();
+      expect(mode()).toBe('"idle"');
+      lead();
+      expect(mode()).toBe('"postponed"');
+      actor.send({ type: 'learned', through: own().round, known: own().round });
+      clock.advance(LEASE_MS);
+      expect(told()).toEqual([]);
+    }
+  });
+
+  it('what was begun ahead of a command goes on for it', () => {
+    const { actor, lead, told, mode, ballot: own } = proposer();
+    lead('ahead');
+    lead();
+    lead('ahead');
+    expect(told()).toEqual(['prepare 1 from 1 to n1,n2,n3']);
+    actor.send(reject('n2', own(), ballot(5, 'n3')));
+    expect(mode()).toBe('"postponed"');
+  });
+
   it('the master does not wait for B6, and its wish outlives what others choose', () => {
     const { actor, lead, told } = proposer({ isMaster: () => true });
     actor.send({ type: 'granted', ballot: ballot(3, 'n2') });

@@ -207,6 +207,33 @@ describe('B1', () => {
     expect(accept?.atMs).toBeGreaterThanOrEqual(seenAtMs + waitMs);
     expect(world.clock.now() - (accept?.atMs ?? 0)).toBeLessThan(2 * 10 + 5);
   });
+
+  it.each([1, 2, 3, 4, 5])(
+    'who prepared ahead is left in peace until it asks, whatever ρ is (B6): seed %i',
+    async (seed) => {
+      world = new TestWorld({ voters: ['a', 'b', 'c', 'd', 'e'], leaseMs: 300, delayMs: 5, seed: 100 * seed });
+      const launched = world.voters.map((node) => world.launch(node, { maxDriftPpm: 200_000 }).started);
+      await world.until(() => world.voters.every((node) => world.status(node).state === 'voter'), 5 * world.leaseMs);
+      await Promise.all(launched);
+      for (const node of world.voters) world.campaign(node);
+      await world.untilMaster();
+      const [master] = world.masters() as [string];
+      const rounds = new Set<number>();
+      const accepts: string[] = [];
+      world.network.tap(({ from, payload }) => {
+        const message = decodeEnvelope(payload).envelope?.message;
+        if (message?.type === 'prepare' && from !== master) rounds.add(message.ballot.round);
+        if (message?.type === 'accept') accepts.push(from);
+      });
+      await world.advance(3 * world.leaseMs);
+      const before = accepts.length;
+      await world.until(() => accepts.length > before, world.leaseMs);
+      await world.advance(25);
+      world.crash(master);
+      await world.untilMaster();
+      expect(rounds.size).toBe(1);
+    },
+  );
 });
 
 describe('resign', () => {
