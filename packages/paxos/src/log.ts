@@ -117,6 +117,7 @@ export class PaxosLog implements ConsensusLog {
 
   withdraw(id: CommandId): void {
     if (this.#pending.delete(id)) this.#options.withdraw([id]);
+    if (this.#pending.size === 0) this.#disarm();
   }
 
   observe(observer: LogObserver): () => void {
@@ -152,6 +153,7 @@ export class PaxosLog implements ConsensusLog {
       }
       for (const observer of this.#observers) observer.chosen(position, command);
     }
+    if (this.#pending.size === 0) this.#disarm();
   }
 
   /** A snapshot was put in place: positions go on after this one. */
@@ -162,8 +164,7 @@ export class PaxosLog implements ConsensusLog {
   /** Stops the timer and forgets what is pending. */
   close(): void {
     this.#pending.clear();
-    this.#options.clock.clearTimeout(this.#timer);
-    this.#timer = null;
+    this.#disarm();
   }
 
   #commands(): Command[] {
@@ -192,6 +193,14 @@ export class PaxosLog implements ConsensusLog {
     if (this.#timer !== null || waitsFromMs === null) return;
     const dueAtMs = waitsFromMs + (this.#hasAskedAgain ? this.#patienceMs : this.#patienceMs / 2);
     this.#timer = clock.setTimeout(() => this.#wake(), Math.max(1, dueAtMs - clock.now()));
+  }
+
+  /** A node that waits for nothing wakes for nothing. */
+  #disarm(): void {
+    if (this.#timer === null) return;
+    this.#options.clock.clearTimeout(this.#timer);
+    this.#timer = null;
+    this.#hasAskedAgain = false;
   }
 
   #wake(): void {

@@ -27,7 +27,7 @@ const effect = effectsOf<ProposerContext, ProposerEvent, ProposerEmitted>();
  * Proposer of the log (B1-B7): idle → preparing → leading → idle. Safety depends on none of its timers, and on no order of
  * messages.
  *
- * One timer for all open slots: it is armed when the first opens, and finds out at its end what is due.
+ * One timer for all open slots: it is armed when the first opens, finds out at its end what is due, and ends with the last.
  */
 export const proposerMachine = (rules: ProposerRules = proposerRules) =>
   setup({
@@ -70,6 +70,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         rules.hasPrepareQuorum(state, input) && isCaughtUp(state, rules.base(state)),
       isCaughtUp: ({ context: { state } }) => isCaughtUp(state, rules.base(state)),
       hasOpenSlots: ({ context }) => context.state.open.size > 0,
+      hasNoOpenSlots: ({ context }) => context.state.open.size === 0,
       isAwaited: ({ event }) => event.type === 'submit' && event.learner !== undefined,
       hasHole: ({ context }) => hasHole(context.state),
     },
@@ -253,12 +254,10 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         states: {
           quiet: { always: { guard: 'hasOpenSlots', target: 'waiting' } },
           waiting: {
+            always: { guard: 'hasNoOpenSlots', target: 'quiet' },
             on: { reconnected: { actions: ['hurry', 'resend'], target: 'waiting', reenter: true } },
             after: {
-              resend: [
-                { guard: 'hasOpenSlots', actions: 'resend', target: 'waiting', reenter: true },
-                { target: 'quiet' },
-              ],
+              resend: { actions: 'resend', target: 'waiting', reenter: true },
             },
           },
         },
