@@ -38,5 +38,5 @@ export {
   nameProblems,
   settingProblems,
 } from './options.ts';
-export { rehearse } from './rehearsal.ts';
+export { rehearse } from './rehearsal/rehearsal.ts';
 export type { Shard, Shards, ShardsOptions } from './shards/types.ts';

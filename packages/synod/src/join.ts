@@ -47,7 +47,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const problems = optionProblems(options);
   const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
-  if (!isBus(nats) && options.membership.role !== 'observer') await rehearsed();
+  if (!isBus(nats) && options.membership.role !== 'observer') await rehearseFirst();
   const { group: name, node: _node, membership, events = true, onOverrun, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
@@ -81,6 +81,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     });
     if (connection && events && membership.role === 'member') keepEvents(connection, bus, options);
     if (connection) void group.closed.then(() => bus.close());
+    if (connection && membership.role !== 'observer') rehearseOn(group, options.leaseMs ?? DEFAULT_LEASE_MS);
     return group;
   } catch (error) {
     await selfFence?.stop();
@@ -92,13 +93,39 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
 /** By which work something of a mastership is called. */
 const callers = new AsyncLocalStorage<unknown>();
 
+/** What a process plays before it joins its first group: some 0.1 s, so that its first election is not its slowest. */
+const MASTERSHIPS_FIRST = 2;
+/** And later, beside its work: as often as it takes until the code of a hand-over is compiled. */
+const MASTERSHIPS_LATER = 20;
+
 let rehearsal: Promise<unknown> | null = null;
+let hasGoneOn = false;
+
+const rehearsed = (masterships: number, signal?: AbortSignal): Promise<unknown> =>
+  rehearse({
+    // Without a boot clock, whose step takes long to measure.
+    clock: { ...systemClock, bootNow: () => null },
+    random: systemRandom,
+    masterships,
+    ...(signal && { signal }),
+  }).catch(() => {});
 
 /** Once in a process, before anybody waits for it. */
-function rehearsed(): Promise<unknown> {
-  // Without a boot clock, whose step takes long to measure.
-  rehearsal ??= rehearse({ ...systemClock, bootNow: () => null }, systemRandom).catch(() => {});
+function rehearseFirst(): Promise<unknown> {
+  rehearsal ??= rehearsed(MASTERSHIPS_FIRST);
   return rehearsal;
+}
+
+/** Once in a process, when its first group has come to rest. */
+function rehearseOn(group: Group, leaseMs: number): void {
+  if (hasGoneOn) return;
+  hasGoneOn = true;
+  const leaving = new AbortController();
+  const timer = setTimeout(() => void rehearsed(MASTERSHIPS_LATER, leaving.signal), leaseMs);
+  void group.closed.then(() => {
+    clearTimeout(timer);
+    leaving.abort();
+  });
 }
 
 /**
