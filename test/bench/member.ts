@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { setImmediate } from 'node:timers/promises';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
-import { type Election, type Group, join, type LoggerLike, recordHistory } from 'synod';
+import { type Election, type Group, join, type LoggerLike, prepare, recordHistory } from 'synod';
 import { machineNowMs, msOfNs } from './harness/machine-clock.ts';
 import type { MemberHears, MemberOptions, MemberSays } from './harness/member-messages.ts';
 import { Sights } from './harness/sights.ts';
@@ -43,6 +43,8 @@ const connection = await connect({
 tellFirstFlush(connection);
 const closing = told('close');
 const go = options.waits ? told('join') : undefined;
+// What each does for itself stands before what all begin together.
+if (go) await prepare();
 say({ type: 'up' });
 await go;
 

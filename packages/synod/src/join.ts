@@ -47,7 +47,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const problems = optionProblems(options);
   const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
-  if (!isBus(nats) && options.membership.role !== 'observer') await rehearseFirst();
+  if (!isBus(nats) && options.membership.role !== 'observer') await prepare();
   const { group: name, node: _node, membership, events = true, onOverrun, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
@@ -110,10 +110,13 @@ const rehearsed = (masterships: number, signal?: AbortSignal): Promise<unknown> 
     ...(signal && { signal }),
   }).catch(() => {});
 
-/** Once in a process, before anybody waits for it. */
-function rehearseFirst(): Promise<unknown> {
+/**
+ * What the first {@link join} of a member or candidate in a process begins with: a short rehearsal in memory, some 0.1 s, so that
+ * its first election is not its slowest. Called before, while something else is waited for, it is behind it when it joins.
+ */
+export async function prepare(): Promise<void> {
   rehearsal ??= rehearsed(MASTERSHIPS_FIRST);
-  return rehearsal;
+  await rehearsal;
 }
 
 /** Once in a process, when its first group has come to rest. */
