@@ -6,6 +6,7 @@ import {
   MAX_LEASE_MS,
   type NodeId,
   pack,
+  Recent,
   unpack,
 } from '@synod/protocol';
 
@@ -112,7 +113,7 @@ export function decodeMasterCommand(body: Uint8Array): MasterCommand | null {
 }
 
 /** Whoever appends reads a body, and each fold of this process that applies it: the same bytes are read once. */
-const decoded = new WeakMap<Uint8Array, MasterCommand | null>();
+const decoded = new Recent<Uint8Array, MasterCommand | null>(1024);
 
 type Fields = Readonly<Record<string, unknown>>;
 

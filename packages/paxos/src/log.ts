@@ -12,6 +12,7 @@ import {
   type NodeId,
   type ProposeOptions,
   type Random,
+  Recent,
   type TimerHandle,
   type Value,
 } from '@synod/protocol';
@@ -39,9 +40,9 @@ export interface PaxosLogOptions {
 
 /**
  * A value is seen when it is proposed and again when it is chosen, and by several nodes where they live in one process: the
- * same bytes are decoded once.
+ * same bytes are decoded once. As many as the window is wide.
  */
-const decoded = new WeakMap<Value, readonly (Command | null)[]>();
+const decoded = new Recent<Value, readonly (Command | null)[]>(32);
 
 /** A command asked for and not chosen yet. */
 interface Pending {

@@ -122,6 +122,7 @@ export type { Journal, JournalContents, JournalOwner } from './ports/journal.ts'
 export { between, type Random } from './ports/random.ts';
 export type { StateMachine } from './ports/state-machine.ts';
 export { checkedQuorumSystem, majority, type QuorumSystem } from './quorum.ts';
+export { Recent } from './recent.ts';
 export {
   bytes as bytesSchema,
   count as countSchema,
