@@ -31,7 +31,6 @@ export class HeldMastership implements Mastership {
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #lostBy: string | null = null;
-  #isWorking = false;
 
   constructor(holder: Holder, term: number, scope: Scope | null = null) {
     this.#holder = holder;
@@ -83,10 +82,11 @@ export class HeldMastership implements Mastership {
 
   /**
    * Whether this is called by work or an effect of this mastership that is still under way. Where nothing tells who calls, it
-   * is taken for so while the work of `runWhileMaster` runs.
+   * is taken for so while anything of this mastership is under way: whoever asks from elsewhere waits less than it might, and
+   * nobody for ever.
    */
   isAskedByWork(): boolean {
-    if (this.#scope === null) return this.#isWorking;
+    if (this.#scope === null) return !this.isIdle;
     let deed = (this.#scope.getStore() ?? null) as Deed | null;
     while (deed !== null && !(deed.of === this && deed.isUnderWay)) deed = deed.within;
     return deed !== null;
@@ -98,12 +98,7 @@ export class HeldMastership implements Mastership {
 
   /** Runs the work of `runWhileMaster`. */
   async work(work: () => Promise<void> | void): Promise<void> {
-    this.#isWorking = true;
-    try {
-      await this.track(work);
-    } finally {
-      this.#isWorking = false;
-    }
+    await this.track(work);
   }
 
   /** Runs something whose end `settled` waits for. It is at work from its first line on, which may resign. */

@@ -8,6 +8,7 @@ import {
   type LoggerLike,
   type Membership,
   type NodeOptions,
+  type NodePorts,
   type RoleMachines,
 } from '@synod/runtime';
 import { chanceOf } from '../world/chance.ts';
@@ -44,6 +45,7 @@ export interface LifeOptions {
   readonly maxDriftPpm: number;
   readonly priority: number;
   readonly codec: SeeingCodec;
+  readonly scope?: NodePorts['scope'];
   readonly rules: Rules;
   readonly watcher: GroupWatcher;
   readonly onEnd?: (life: Life) => void;
@@ -153,7 +155,8 @@ export class Life {
 
   #join(onReady: (group: Group) => void): void {
     const { process, bus, machine } = this;
-    const { seed, id, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible } = this.#options;
+    const { seed, id, leaseMs, maxDriftPpm, priority, codec, rules, watcher, logger, isEligible, scope } =
+      this.#options;
     // Only the first readings are to take time: they measure the step of the boot clock (T9).
     process.clock.bootReadMs = (machine.bootStepMs ?? 0) / 4;
     const joined = joinOver(
@@ -163,6 +166,7 @@ export class Life {
         random: chanceOf(seed, `life ${id} of ${this.node}`),
         process: { host: this.node, pid: id },
         codec,
+        ...(scope ? { scope } : {}),
       },
       {
         membership: this.#membership(),

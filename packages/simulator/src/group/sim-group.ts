@@ -1,6 +1,6 @@
 import { foldRules } from '@synod/mastership';
 import type { Configuration, JournalRecord, NodeId } from '@synod/protocol';
-import { formationRules, type Group, type LoggerLike } from '@synod/runtime';
+import { formationRules, type Group, type LoggerLike, type NodePorts } from '@synod/runtime';
 import { type Chance, chanceOf } from '../world/chance.ts';
 import { type SeeingCodec, sealingCodec } from '../world/codec.ts';
 import { Disk, type DiskManners } from '../world/disk.ts';
@@ -60,6 +60,7 @@ export interface SimGroupOptions {
   readonly watcher?: GroupWatcher;
   readonly logger?: (life: Life) => LoggerLike;
   readonly isEligible?: (node: NodeId) => boolean;
+  readonly scope?: NodePorts['scope'];
   /** What each life does with its group: campaigns, mostly. */
   readonly onReady?: (life: Life, group: Group) => void;
 }
@@ -195,7 +196,7 @@ export class SimGroup {
 
   #live(role: Life['role'], machine: Machine, settings: NodeSettings): Life {
     const { seed, maxDriftPpm } = this.settings;
-    const { logger, isEligible, onReady } = this.#options;
+    const { logger, isEligible, onReady, scope } = this.#options;
     const life: Life = new Life({
       world: this.world,
       network: this.network,
@@ -212,6 +213,7 @@ export class SimGroup {
       watcher: this.#watcher,
       onEnd: (ended) => void this.lives.delete(ended),
       ...(logger ? { logger: late(() => logger(life)) } : {}),
+      ...(scope ? { scope } : {}),
       ...(isEligible ? { isEligible: () => isEligible(settings.node) } : {}),
     });
     this.lives.add(life);

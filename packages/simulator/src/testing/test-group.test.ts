@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { rulesOf } from '../controls/broken.ts';
 import { createTestGroup, type TestGroup, type TestGroupOptions } from './test-group.ts';
@@ -40,6 +41,32 @@ describe('createTestGroup', () => {
     const story = await storyOf(4);
     expect(await storyOf(4)).toBe(story);
     expect(await storyOf(5)).not.toBe(story);
+  });
+
+  it.each([
+    ['without a scope', {}],
+    ['with one', { scope: new AsyncLocalStorage<unknown>() }],
+  ])('resign inside run does not wait for what it is called by, %s', async (_what, options) => {
+    const group = await started({ ...options, service: () => {} });
+    const [node = ''] = group.names;
+    const mastership = await group.complete(group.node(node).election.campaign());
+    await group.complete(mastership.run(() => mastership.resign()).catch(() => {}));
+    expect(mastership.signal.aborted).toBe(true);
+    await group.until(() => group.node(node).election.master?.term !== mastership.term);
+  });
+
+  it('with a scope, resign from elsewhere waits for what is under way', async () => {
+    const group = await started({ scope: new AsyncLocalStorage<unknown>(), service: () => {} });
+    const [node = ''] = group.names;
+    const { clock, election } = group.node(node);
+    const mastership = await group.complete(election.campaign());
+    const told: string[] = [];
+    const effect = mastership
+      .run(() => new Promise<void>((resolve) => void clock.setTimeout(resolve, 50)).then(() => void told.push('done')))
+      .catch(() => {});
+    await group.complete(mastership.resign().then(() => void told.push('resigned')));
+    await effect;
+    expect(told).toEqual(['done', 'resigned']);
   });
 
   it('crash: another is master after a lease, and not before (T2)', async () => {

@@ -29,6 +29,11 @@ export interface TestGroupOptions {
   /** The members do not know each other yet: they form the group when they start (I5). Default false. */
   readonly isForming?: boolean;
   readonly logger?: (node: NodeId) => LoggerLike;
+  /**
+   * An `AsyncLocalStorage` of Node, by which `join` of `synod` knows whether a mastership is resigned by its own work. Without one
+   * whoever resigns while the work goes on does not wait for its end.
+   */
+  readonly scope?: NodePorts['scope'];
   /** Keep what happens, for {@link TestGroup.transcript} and {@link TestGroup.picture}. Default true. */
   readonly isRecording?: boolean;
   /** Sees everything that happens. */
@@ -95,6 +100,7 @@ export class TestGroup {
       },
       watcher,
       ...(rules ? { rules } : {}),
+      ...(options.scope ? { scope: options.scope } : {}),
       ...(logger ? { logger: (life: Life) => logger(life.node) } : {}),
       onReady: (life, group) => this.#service(nodeOf(life, group)),
     });
