@@ -73,6 +73,9 @@ const CANDIDATE_SAYS = [
  */
 const ASKING = 512;
 
+/** What this node has freed itself, as by ending a silent holder's session, it asks for in fewer and larger batches. */
+const ASKING_FREED = 2 * ASKING;
+
 /** One candidate, and where it stands: in what way it needs the session. */
 interface Candidacy {
   readonly election: string;
@@ -228,8 +231,8 @@ export class Candidacies {
   }
 
   /** Whoever is to ask may be told so. */
-  #hasRoom(): boolean {
-    return this.#asking.size < ASKING;
+  #hasRoom(limit = ASKING): boolean {
+    return this.#asking.size < limit;
   }
 
   #applied(event: Extract<LeaseEvent, { type: 'applied' }>): void {
@@ -266,7 +269,7 @@ export class Candidacies {
   }
 
   #tellWhenRoom(candidacy: Candidacy): void {
-    if (this.#hasRoom()) this.#tellRecord(candidacy);
+    if (this.#hasRoom(ASKING_FREED)) this.#tellRecord(candidacy);
     else this.#late.add(candidacy);
   }
 

@@ -24,6 +24,17 @@ function masterOf(elections: readonly string[], bench = new Bench()): Bench {
 
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `shard-${i}`);
 
+/** `b` holds all of them, by one session; this node wants them. */
+function waitingFor(elections: readonly string[], maxDriftPpm = DRIFT.maxDriftPpm) {
+  const bench = new Bench({ drift: { ...DRIFT, maxDriftPpm } });
+  const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
+  for (const election of elections) {
+    bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
+    bench.send({ type: 'want' }, election);
+  }
+  return { bench, session };
+}
+
 describe('many elections on one session', () => {
   it('opens one session: the first election in the same command, all others by it in the next turn', () => {
     const elections = names(50);
@@ -76,17 +87,6 @@ describe('many elections on one session', () => {
     for (const command of bench.proposals('beMaster')) bench.choose(command);
     expect(elections.every((election) => bench.isMaster(election))).toBe(true);
   });
-
-  /** `b` holds all of them, by one session; this node wants them. */
-  function waitingFor(elections: readonly string[], maxDriftPpm = DRIFT.maxDriftPpm) {
-    const bench = new Bench({ drift: { ...DRIFT, maxDriftPpm } });
-    const session = bench.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs: 1_000, take: null });
-    for (const election of elections) {
-      bench.other({ type: 'beMaster', session, election, expectedVersion: 0, holder: null, metadata: {} });
-      bench.send({ type: 'want' }, election);
-    }
-    return { bench, session };
-  }
 
   it('of those that wait for one holder one asks, and nobody is woken for nothing', () => {
     const elections = names(200);
@@ -315,6 +315,24 @@ describe('thousands of elections at one node', () => {
     const bench = masterOfThousands(elections);
     expect(elections.every((election) => bench.isMaster(election))).toBe(true);
     expect(bench.proposals('open')).toHaveLength(1);
+  });
+
+  it('a thousand of a dead holder are asked for in one turn by whoever ended its session, more as there is room', () => {
+    const elections = names(HOLDS);
+    const { bench } = waitingFor(elections);
+    bench.clock.advance(WAIT_MS + 60);
+    bench.choose(bench.last('open'));
+    const asked = bench.proposals('beMaster').length;
+    expect(asked).toBeGreaterThan(1_000);
+    expect(asked).toBeLessThanOrEqual(1_024);
+    for (const command of bench.proposals('beMaster')) bench.choose(command);
+    let chosen = asked;
+    for (let ms = 0; ms < 200; ms++) {
+      bench.clock.advance(1);
+      const proposals = bench.proposals('beMaster');
+      for (; chosen < proposals.length; chosen++) bench.choose(proposals[chosen] as Command);
+    }
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
   });
 
   it('a wish that nobody heard yet is taken back unheard', () => {
