@@ -20,7 +20,7 @@ export const handOverControls: readonly Control[] = [
     name: 'transfer-keeps-the-term',
     rule: 'S1; section 3, Transfer',
     sentence: 'Who is handed an election goes on with the term of the one before.',
-    engines: found(4, {
+    engines: found(5, {
       fold: {
         transfer(change, command, to) {
           const { term } = change.record(command.election);
@@ -44,7 +44,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "for a record that comes to a session not wanting it"',
     sentence:
       'Who agreed to be handed an election, and wants it no more when it comes, neither acts by it nor gives it back.',
-    engines: found(76, {
+    engines: found(169, {
       lease: {
         isNamed: () => false,
         hasWon: (c) =>
@@ -57,7 +57,7 @@ export const handOverControls: readonly Control[] = [
     name: 'ended-session-frees-one',
     rule: 'section 3, "Ending a session frees all its records"',
     sentence: 'The end of a session frees one election of it, and the others name a session that is no more.',
-    engines: found(5, {
+    engines: found(43, {
       fold: {
         end(change, session, cause) {
           const [election] = change.state.registry.held(session.id);

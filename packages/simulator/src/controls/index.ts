@@ -14,8 +14,8 @@ import { outsideControls } from './outside-controls.ts';
 const SEEDS: Readonly<Record<string, number>> = {
   'replies-counted': 7,
   'promise-forgotten': 8,
-  'no-version-check': 2,
-  'expiry-by-term': 2,
+  'no-version-check': 5,
+  'expiry-by-term': 5,
   'renewal-does-not-move-the-wait': 5,
   'replay-makes-master': 29,
   'no-margin': 129,
