@@ -19,14 +19,12 @@ import {
   type Ballot,
   type Codec,
   type Command,
-  type CommandId,
   type Configuration,
   compareBallots,
   decodeBatch,
   EVERYBODY,
   encodeBatch,
   type Incarnation,
-  incarnationOf,
   type Journal,
   type JournalContents,
   type MasterNews,
@@ -45,10 +43,10 @@ import type { NodePorts, ResolvedOptions } from '../options.ts';
 import { CHECKPOINT_BYTES, Checkpointer, NOTHING_TO_DO } from './checkpointer.ts';
 import type { RoleInputs } from './group.machine.ts';
 import { GROUP_ELECTION } from './group.ts';
+import { Herald } from './herald.ts';
 import { type Mailbox, soon, type Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import { Participant, type ParticipantOptions } from './participant.ts';
-import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
 import type { Roles } from './roles.ts';
 import { Voters } from './voters.ts';
 
@@ -82,18 +80,6 @@ export interface MemberOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
-/** Commands of nodes outside the log whose askers are remembered, at most. */
-const ASKERS_REMEMBERED = 65_536;
-
-/** How many changes of records whoever listens here is told of in one turn, about. */
-const TOLD_AT_ONCE = 64;
-
-/** What became of a command, and whether it was learned as it was chosen. */
-interface Told {
-  readonly applied: Applied;
-  readonly isFresh: boolean;
-}
-
 /** What a learned value takes in memory besides itself, bytes, about. */
 const ENTRY_BYTES = 256;
 
@@ -106,6 +92,7 @@ export class Member {
   readonly voters: Voters;
   readonly checkpointer: Checkpointer;
   readonly #options: MemberOptions;
+  readonly #herald: Herald;
   readonly #self: NodeId;
   #roles: Roles | null = null;
   #participant: Participant | null = null;
@@ -117,17 +104,6 @@ export class Member {
   readonly #timers = new Set<TimerHandle>();
   /** Slots whose choice the others hear a moment later. */
   readonly #putOff = new Set<number>();
-  /** Not told yet to anybody: what a turn brought is told at its end, as one. */
-  #applied: Told[] = [];
-  /** Not told yet to whoever listens here. */
-  #untold: Told[] = [];
-  /** Nodes outside the log that asked for a command. */
-  readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
-  /** Position of the news that was told last: since this node leads, all there was. */
-  #toldThrough = 0;
-  /** Position of the last command that changed anything here. */
-  #changedThrough = 0;
-  readonly #answers = new Map<NodeId, Answer[]>();
   /** Holds all that is forgotten here, for nodes that are behind it (N2). */
   #snapshot: SnapshotState | null;
   #isApplying = false;
@@ -167,6 +143,17 @@ export class Member {
       withdraw: (ids) => this.#roles?.proposer.send({ type: 'withdraw', ids }),
       append: (commands) => options.send('append', { type: 'append', commands: encodeBatch(commands) }),
       lead: (reason) => this.#roles?.proposer.send({ type: 'lead', reason }),
+    });
+    this.#herald = new Herald({
+      fold: options.fold,
+      incarnation: options.incarnation,
+      clock,
+      maxPayloadBytes: () => ports.bus.maxPayloadBytes,
+      isLeading: () => this.#isLeading,
+      send: options.send,
+      tellLease: (event) => this.#tellLease(event),
+      onApplied: options.onApplied,
+      guard: (work) => this.#guard(work),
     });
     this.checkpointer = new Checkpointer({
       journal: options.journal,
@@ -253,10 +240,8 @@ export class Member {
       },
     });
     fold.onApplied((applied) => {
-      if (applied.news) this.#changedThrough = applied.position;
-      if (this.#isReplaying) return options.onApplied(applied, false);
-      this.#answerAsker(applied);
-      this.#applied.push({ applied, isFresh: this.#isFresh });
+      if (this.#isReplaying) this.#herald.replayed(applied);
+      else this.#herald.applied(applied, this.#isFresh);
     });
     if (recovered.snapshot) this.#restore(recovered.snapshot);
     // A journal holds an hour of renewals. The lease is told what they came to, not each.
@@ -285,7 +270,7 @@ export class Member {
     this.#isDelivering = true;
     this.#handOn(roles, turn);
     this.#isDelivering = false;
-    this.#tellApplied();
+    this.#herald.tellApplied();
   }
 
   #handOn(roles: Roles, turn: Turn): void {
@@ -426,6 +411,7 @@ export class Member {
     this.#participant?.close();
     this.log.close();
     this.#appends?.close();
+    this.#herald.close();
     this.#roles = null;
   }
 
@@ -459,7 +445,7 @@ export class Member {
         this.#appends ??= mailbox.listenTo({ role: 'log', to: 'append' });
         this.#tellLease({ type: 'leading', value: true });
         this.log.leaderChanged();
-        this.#tellEverything();
+        this.#herald.tellEverything();
         onLeading(true);
       }),
     );
@@ -514,7 +500,7 @@ export class Member {
         roles.acceptor?.send({ type: 'learned', through });
         roles.proposer?.send({ type: 'learned', through, known });
         void this.reviewJournal();
-        if (!this.#isDelivering) this.#tellApplied();
+        if (!this.#isDelivering) this.#herald.tellApplied();
       }),
     );
     learner.on('stuck', ({ through }) =>
@@ -664,7 +650,7 @@ export class Member {
     if (!this.#isLeading) {
       for (const command of decodeBatch(commands)) {
         if (command?.machine !== this.#options.fold.name || !isCandidate(command, from)) continue;
-        this.#noteAsker(command, from);
+        this.#herald.asked(command, from);
         this.log.propose(command);
       }
       return;
@@ -676,7 +662,7 @@ export class Member {
       if (command.machine !== this.#options.fold.name) others.push(command);
       else if (isCandidate(command, from)) {
         urgent.push(command);
-        if (!this.#isVoterNode(from)) this.#noteAsker(command, from);
+        if (!this.#isVoterNode(from)) this.#herald.asked(command, from);
       }
     }
     if (urgent.length > 0) this.#submit(urgent, true);
@@ -692,41 +678,6 @@ export class Member {
 
   #isVoterNode(node: NodeId): boolean {
     return this.#options.configuration.voters.some((voter) => voter.node === node);
-  }
-
-  /** Whoever asked from outside the log is told what came of it; of many that never come to anything the oldest are forgotten. */
-  #noteAsker({ id, body }: Command, from: NodeId): void {
-    this.#askers.delete(id);
-    this.#askers.set(id, { from, body });
-    if (this.#askers.size <= ASKERS_REMEMBERED) return;
-    const [oldest] = this.#askers.keys();
-    this.#askers.delete(oldest as CommandId);
-  }
-
-  #answerAsker({ id, position, applied, reason, news }: Applied): void {
-    const asker = this.#askers.get(id);
-    if (!asker) return;
-    this.#askers.delete(id);
-    const answers = this.#answers.get(asker.from) ?? [];
-    this.#answers.set(asker.from, answers);
-    // News of what applied goes to all who listen, and may be lost; what was refused tells nobody else anything.
-    const changes = news ? [news] : [];
-    if (reason !== undefined) changes.push(this.#presentOf(asker.body, position));
-    answers.push({ outcome: { id, applied, ...(reason === undefined ? {} : { reason }) }, changes });
-  }
-
-  /** Session and record that a command names, as they are: why it was refused. */
-  #presentOf(body: Uint8Array, position: number): MasterNews {
-    const { view } = this.#options.fold;
-    const asked = decodeMasterCommand(body);
-    const about = asked?.type === 'open' ? asked.take : asked;
-    const election = about && 'election' in about ? about.election : null;
-    const record = election === null ? null : view.record(election);
-    const named = asked && 'session' in asked ? asked.session : null;
-    const ids = [record?.master ?? null, named].filter((id) => id !== null);
-    const sessions = [...new Set(ids)].map((id) => view.session(id)).filter((session) => session !== undefined);
-    const ended = named !== null && !view.session(named) ? [named] : [];
-    return { position, sessions, ended, records: record && record.version > 0 ? [record] : [] };
   }
 
   /** One publish reaches all acceptors; this node's own is delivered here. */
@@ -764,9 +715,7 @@ export class Member {
     const { fold } = this.#options;
     fold.restore(snapshot.bytes);
     this.log.restore(snapshot.position);
-    // What it brought was told to nobody.
-    this.#toldThrough = snapshot.position;
-    this.#changedThrough = snapshot.position;
+    this.#herald.restored(snapshot.position);
     this.#options.onRestored(this.#tellPresent());
   }
 
@@ -777,93 +726,6 @@ export class Member {
     const news = fold.everything();
     this.#tellLease({ type: 'applied', news });
     return news;
-  }
-
-  /**
-   * What was applied: first to the nodes outside the log, who hear it from the leader and have furthest to go, then to the
-   * candidates of this node; at last, when all that is on its way, to whoever listens here.
-   */
-  #tellApplied(): void {
-    const told = this.#applied;
-    if (told.length === 0) return;
-    this.#applied = [];
-    this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
-    // A client writes what was published in a microtask of its own: that comes first.
-    void soon.then(() =>
-      this.#guard(() => {
-        for (const { applied } of told) this.#tellCandidates(applied);
-        const isFirst = this.#untold.length === 0;
-        for (const each of told) this.#untold.push(each);
-        if (isFirst) this.#tellListeners();
-      }),
-    );
-  }
-
-  /** Of many, as when a holder of many has died, a few at a time: what was asked for because of them is to leave meanwhile. */
-  #tellListeners(): void {
-    const { ports, onApplied } = this.#options;
-    let records = 0;
-    let told = 0;
-    while (told < this.#untold.length && records < TOLD_AT_ONCE) {
-      // Closed meanwhile: who listens has been told that it is over.
-      if (this.#roles === null) return;
-      const { applied, isFresh } = this.#untold[told++] as Told;
-      records += applied.news?.records.length ?? 0;
-      onApplied(applied, isFresh);
-    }
-    this.#untold.splice(0, told);
-    if (this.#untold.length > 0) ports.clock.setTimeout(() => this.#guard(() => this.#tellListeners()), 0);
-  }
-
-  #tellCandidates({ id, applied, reason, news }: Applied): void {
-    if (news) this.#tellLease({ type: 'applied', news });
-    if (incarnationOf(id) !== this.#options.incarnation) return;
-    this.#tellLease(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
-  }
-
-  /** The leader tells all that changes; a new master tells itself that it is one: it may know first (N4). */
-  #tellNews(changes: MasterNews[]): void {
-    this.#tellOutcomes();
-    const news = this.#isLeading ? changes : changes.filter((change) => this.#isOurTaking(change));
-    const last = news.at(-1);
-    if (!last) return;
-    const after = this.#isLeading ? { after: this.#toldThrough } : {};
-    for (const telling of tellings(news, this.#pieceBytes)) {
-      this.#options.send(EVERYBODY, { type: 'news', ...telling, ...after });
-    }
-    if (this.#isLeading) this.#toldThrough = last.position;
-  }
-
-  /**
-   * Whoever missed the last words of the leader before hears all there is from the next one. Where that would take many messages
-   * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
-   */
-  #tellEverything(): void {
-    const everything = this.#options.fold.everything();
-    const [first] = tellings([everything], this.#pieceBytes);
-    if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
-    this.#toldThrough = this.#changedThrough;
-    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
-  }
-
-  /** To each who asked from outside the log, what came of it. */
-  #tellOutcomes(): void {
-    for (const [to, answers] of this.#answers) {
-      for (const { outcomes, changes } of answering(answers, this.#pieceBytes)) {
-        this.#options.send(to, { type: 'outcomes', outcomes, changes });
-      }
-    }
-    this.#answers.clear();
-  }
-
-  get #pieceBytes(): number {
-    return pieceBytes(this.#options.ports.bus.maxPayloadBytes);
-  }
-
-  /** The session may be an older one: then the change does not hold it. */
-  #isOurTaking({ records }: MasterNews): boolean {
-    const { fold, incarnation } = this.#options;
-    return records.some(({ master }) => master !== null && fold.view.session(master)?.incarnation === incarnation);
   }
 
   #takeSnapshot(): SnapshotState {

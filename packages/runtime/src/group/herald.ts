@@ -1,0 +1,211 @@
+import { type Applied, decodeMasterCommand, type LeaseEvent, type MasterFold } from '@synod/mastership';
+import {
+  type Clock,
+  type Command,
+  type CommandId,
+  EVERYBODY,
+  type Incarnation,
+  incarnationOf,
+  type MasterNews,
+  type Message,
+  type NodeId,
+} from '@synod/protocol';
+import { soon } from './mailbox.ts';
+import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
+
+export interface HeraldOptions {
+  readonly fold: MasterFold;
+  readonly incarnation: Incarnation;
+  readonly clock: Clock;
+  /** Largest payload of the bus, bytes: another server may take less. */
+  readonly maxPayloadBytes: () => number;
+  readonly isLeading: () => boolean;
+  readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
+  readonly tellLease: (event: LeaseEvent) => void;
+  /** A command of the fold was applied; told after the candidates. `isFresh`: as it was chosen, not caught up with. */
+  readonly onApplied: (applied: Applied, isFresh: boolean) => void;
+  /** Runs `work`; what it throws stops the node. */
+  readonly guard: (work: () => void) => void;
+}
+
+/** Commands of nodes outside the log whose askers are remembered, at most. */
+const ASKERS_REMEMBERED = 65_536;
+
+/** How many changes of records whoever listens here is told of in one turn, about. */
+const TOLD_AT_ONCE = 64;
+
+/** What became of a command, and whether it was learned as it was chosen. */
+interface Told {
+  readonly applied: Applied;
+  readonly isFresh: boolean;
+}
+
+/**
+ * Tells what was applied: first to the nodes outside the log, who hear it from the leader and have furthest to go, then to the
+ * candidates of this node; at last, when all that is on its way, to whoever listens here.
+ */
+export class Herald {
+  readonly #options: HeraldOptions;
+  /** Not told yet to anybody: what a turn brought is told at its end, as one. */
+  #applied: Told[] = [];
+  /** Not told yet to whoever listens here. */
+  #untold: Told[] = [];
+  /** Nodes outside the log that asked for a command. */
+  readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
+  readonly #answers = new Map<NodeId, Answer[]>();
+  /** Position of the news that was told last: since this node leads, all there was. */
+  #toldThrough = 0;
+  /** Position of the last command that changed anything here. */
+  #changedThrough = 0;
+  #isClosed = false;
+
+  constructor(options: HeraldOptions) {
+    this.#options = options;
+  }
+
+  /** Whoever asked from outside the log is told what came of it; of many that never come to anything the oldest are forgotten. */
+  asked({ id, body }: Command, from: NodeId): void {
+    this.#askers.delete(id);
+    this.#askers.set(id, { from, body });
+    if (this.#askers.size <= ASKERS_REMEMBERED) return;
+    const [oldest] = this.#askers.keys();
+    this.#askers.delete(oldest as CommandId);
+  }
+
+  /** A command was applied that stood in our journal: nobody waits for what came of it. */
+  replayed(applied: Applied): void {
+    this.#noteChange(applied);
+    this.#options.onApplied(applied, false);
+  }
+
+  /** A command was applied: told with what else this turn brings. */
+  applied(applied: Applied, isFresh: boolean): void {
+    this.#noteChange(applied);
+    this.#answerAsker(applied);
+    this.#applied.push({ applied, isFresh });
+  }
+
+  /** A snapshot took the place of the fold's state: what it brought was told to nobody. */
+  restored(position: number): void {
+    this.#toldThrough = position;
+    this.#changedThrough = position;
+  }
+
+  /** The turn is over: what it brought is told. */
+  tellApplied(): void {
+    const told = this.#applied;
+    if (told.length === 0) return;
+    this.#applied = [];
+    this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
+    // A client writes what was published in a microtask of its own: that comes first.
+    void soon.then(() =>
+      this.#options.guard(() => {
+        for (const { applied } of told) this.#tellCandidates(applied);
+        const isFirst = this.#untold.length === 0;
+        for (const each of told) this.#untold.push(each);
+        if (isFirst) this.#tellListeners();
+      }),
+    );
+  }
+
+  /**
+   * Whoever missed the last words of the leader before hears all there is from the next one. Where that would take many messages
+   * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
+   */
+  tellEverything(): void {
+    const everything = this.#options.fold.everything();
+    const [first] = tellings([everything], this.#pieceBytes);
+    if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
+    this.#toldThrough = this.#changedThrough;
+    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
+  }
+
+  /** Who listens here has been told that it is over. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  get #pieceBytes(): number {
+    return pieceBytes(this.#options.maxPayloadBytes());
+  }
+
+  #noteChange({ news, position }: Applied): void {
+    if (news) this.#changedThrough = position;
+  }
+
+  #answerAsker({ id, position, applied, reason, news }: Applied): void {
+    const asker = this.#askers.get(id);
+    if (!asker) return;
+    this.#askers.delete(id);
+    const answers = this.#answers.get(asker.from) ?? [];
+    this.#answers.set(asker.from, answers);
+    // News of what applied goes to all who listen, and may be lost; what was refused tells nobody else anything.
+    const changes = news ? [news] : [];
+    if (reason !== undefined) changes.push(this.#presentOf(asker.body, position));
+    answers.push({ outcome: { id, applied, ...(reason === undefined ? {} : { reason }) }, changes });
+  }
+
+  /** Session and record that a command names, as they are: why it was refused. */
+  #presentOf(body: Uint8Array, position: number): MasterNews {
+    const { view } = this.#options.fold;
+    const asked = decodeMasterCommand(body);
+    const about = asked?.type === 'open' ? asked.take : asked;
+    const election = about && 'election' in about ? about.election : null;
+    const record = election === null ? null : view.record(election);
+    const named = asked && 'session' in asked ? asked.session : null;
+    const ids = [record?.master ?? null, named].filter((id) => id !== null);
+    const sessions = [...new Set(ids)].map((id) => view.session(id)).filter((session) => session !== undefined);
+    const ended = named !== null && !view.session(named) ? [named] : [];
+    return { position, sessions, ended, records: record && record.version > 0 ? [record] : [] };
+  }
+
+  /** Of many, as when a holder of many has died, a few at a time: what was asked for because of them is to leave meanwhile. */
+  #tellListeners(): void {
+    const { clock, guard, onApplied } = this.#options;
+    let records = 0;
+    let told = 0;
+    while (told < this.#untold.length && records < TOLD_AT_ONCE) {
+      if (this.#isClosed) return;
+      const { applied, isFresh } = this.#untold[told++] as Told;
+      records += applied.news?.records.length ?? 0;
+      onApplied(applied, isFresh);
+    }
+    this.#untold.splice(0, told);
+    if (this.#untold.length > 0) clock.setTimeout(() => guard(() => this.#tellListeners()), 0);
+  }
+
+  #tellCandidates({ id, applied, reason, news }: Applied): void {
+    const { incarnation, tellLease } = this.#options;
+    if (news) tellLease({ type: 'applied', news });
+    if (incarnationOf(id) !== incarnation) return;
+    tellLease(reason === undefined ? { type: 'outcome', id, applied } : { type: 'outcome', id, applied, reason });
+  }
+
+  /** The leader tells all that changes; a new master tells itself that it is one: it may know first (N4). */
+  #tellNews(changes: MasterNews[]): void {
+    const { isLeading, send } = this.#options;
+    this.#tellOutcomes();
+    const news = isLeading() ? changes : changes.filter((change) => this.#isOurTaking(change));
+    const last = news.at(-1);
+    if (!last) return;
+    const after = isLeading() ? { after: this.#toldThrough } : {};
+    for (const telling of tellings(news, this.#pieceBytes)) send(EVERYBODY, { type: 'news', ...telling, ...after });
+    if (isLeading()) this.#toldThrough = last.position;
+  }
+
+  /** To each who asked from outside the log, what came of it. */
+  #tellOutcomes(): void {
+    for (const [to, answers] of this.#answers) {
+      for (const { outcomes, changes } of answering(answers, this.#pieceBytes)) {
+        this.#options.send(to, { type: 'outcomes', outcomes, changes });
+      }
+    }
+    this.#answers.clear();
+  }
+
+  /** The session may be an older one: then the change does not hold it. */
+  #isOurTaking({ records }: MasterNews): boolean {
+    const { fold, incarnation } = this.#options;
+    return records.some(({ master }) => master !== null && fold.view.session(master)?.incarnation === incarnation);
+  }
+}
