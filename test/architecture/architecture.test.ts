@@ -67,6 +67,15 @@ describe('the check itself', () => {
     // biome-ignore lint/suspicious/noTemplateCurlyInString: the source text under test is a template itself.
     ['const subject = `synod.${group}.learner`;', 'spells the subject synod.*.learner: only nats does'],
     ["const subject = 'synod.' + group;", 'spells the subject synod.: only nats does'],
+    ["import Type from 'typebox';", 'loads typebox when it runs: import type'],
+    // Of an import of types alone, one by one, the import itself is left.
+    ["import { type Static } from 'typebox';", 'loads typebox when it runs: import type'],
+    ["await import('typebox/compile');", 'loads typebox/compile when it runs: import type'],
+    [
+      "export { nameSchema } from '@synod/protocol/schemas';",
+      'loads @synod/protocol/schemas when it runs: import type',
+    ],
+    ["export * from '../schemas/b.ts';", 'loads ../schemas/b.ts when it runs: import type'],
   ])('sees: %s', (text, reason) => {
     expect(inPaxos(`// A line before.\n${text}`)).toEqual([`packages/paxos/src/a/b.ts:2 ${reason}`]);
   });
@@ -76,6 +85,8 @@ describe('the check itself', () => {
     "import { x } from '@synod/protocol/testing';",
     "import { setup } from 'xstate';",
     "import { x } from '../b.ts';",
+    "import type { Static } from 'typebox'; import type * as schemas from '@synod/protocol/schemas';",
+    "export type { B } from '../schemas/b.ts'; let c: import('../schemas/c.ts').C;",
     'queueMicrotask(() => {});',
     'export const fetch = 1; f(fetch);',
     "import { fetch } from './messages.ts'; f(fetch);",
@@ -111,6 +122,16 @@ describe('the check itself', () => {
     expect(breaches('packages/protocol/src/testing/a.ts', 'setImmediate(f);')).toEqual([]);
     expect(breaches('packages/protocol/src/testing/a.ts', 'setTimeout(f);')).toHaveLength(1);
     expect(inPaxos('setImmediate(f);')).toHaveLength(1);
+  });
+
+  it('lets schemas and tests have the compiler of schemas, but nothing that runs', () => {
+    const text = "import 'typebox'; import '@synod/protocol/schemas';";
+    expect(breaches('packages/nats/src/schemas/a.ts', text)).toEqual([]);
+    expect(breaches('packages/nats/src/a.test.ts', text)).toEqual([]);
+    expect(breaches('packages/nats/src/a.ts', text)).toHaveLength(2);
+    expect(breaches('apps/worker/src/main.ts', "import '@synod/nats/asyncapi';")).toContain(
+      'apps/worker/src/main.ts:1 loads @synod/nats/asyncapi when it runs: import type',
+    );
   });
 
   it('looks at what a manifest declares', () => {

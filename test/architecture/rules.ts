@@ -60,7 +60,9 @@ export function breaches(file: string, text: string): string[] {
         ? importBreach(file, folder, value, isTest)
         : what === 'global'
           ? globalBreach(file, folder, value, isTest)
-          : subjectBreach(kind, folder, value);
+          : what === 'load'
+            ? loadBreach(file, folder, value, isTest)
+            : subjectBreach(kind, folder, value);
     if (reason) found.push(`${file}:${text.slice(0, at).split('\n').length} ${reason}`);
   }
   return found;
@@ -81,6 +83,20 @@ function importBreach(file: string, folder: string, specifier: string, isTest: b
   if (path.startsWith('/src')) return `imports the sources of another package: ${specifier}`;
   const isOwn = target.replace('@synod/', '') === folder.split('/')[1];
   return isOwn || mayImport[folder]?.includes(target) ? undefined : `imports ${specifier}: imports point down`;
+}
+
+/**
+ * Schemas are for tools and tests; what runs imports their types alone, and the validators that were made of them: TypeBox would
+ * cost every process 15 MB and much of its start.
+ */
+function loadBreach(file: string, folder: string, specifier: string, isTest: boolean): string | undefined {
+  const schemas = `${folder}/src/schemas/`;
+  if (isTest || file.startsWith(schemas)) return undefined;
+  const isTypeBox = specifier === 'typebox' || specifier.startsWith('typebox/');
+  const isSchema = specifier.startsWith('.')
+    ? posix.join(posix.dirname(file), specifier).startsWith(schemas)
+    : /^(@synod\/[^/]+|synod)\/(schemas|asyncapi)$/.test(specifier);
+  return isTypeBox || isSchema ? `loads ${specifier} when it runs: import type` : undefined;
 }
 
 function globalBreach(file: string, folder: string, name: string, isTest: boolean): string | undefined {
@@ -106,7 +122,7 @@ export function manifestBreaches(
 }
 
 interface Fact {
-  readonly what: 'import' | 'global' | 'subject';
+  readonly what: 'import' | 'load' | 'global' | 'subject';
   readonly value: string;
   readonly at: number;
 }
@@ -136,9 +152,13 @@ function facts(text: string): Fact[] {
     // Types count as imports too: a package cannot be built without the ones whose types it names.
     const source = node['source'];
     if (isNode(source) && typeof source['value'] === 'string') add('import', source['value']);
-    const isErased = inType || (node.type.startsWith('TS') && !typedExpressions.includes(node.type));
+    const isErased =
+      inType ||
+      [node['importKind'], node['exportKind']].includes('type') ||
+      (node.type.startsWith('TS') && !typedExpressions.includes(node.type));
     const own = isScope(node) ? new Set([...hidden, ...declaredNames(node)]) : hidden;
     if (!isErased) {
+      if (isNode(source) && typeof source['value'] === 'string') add('load', source['value']);
       const name = nameOf(node);
       if (name !== undefined && bannedNames.has(name) && !own.has(name)) add('global', name);
       const words = wordsOf(node);

@@ -2,7 +2,8 @@ import { execFileSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { masterEventSchema, subjectOf } from '@synod/nats';
+import { subjectOf } from '@synod/nats';
+import { masterEventSchema } from '@synod/nats/schemas';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { file, wanted } from './document.ts';
 

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { asyncApi } from '@synod/nats';
+import { asyncApi } from '@synod/nats/asyncapi';
 
 const folder = join(import.meta.dirname, '../../packages/nats');
 

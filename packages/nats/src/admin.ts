@@ -1,23 +1,13 @@
-import { type Bus, type NodeId, nameSchema, type Subscription, SynodError } from '@synod/protocol';
-import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import { type Bus, type NodeId, type Subscription, SynodError } from '@synod/protocol';
 import { type AskOptions, ask } from './ask.ts';
 import { encodeJson, parseJson } from './json.ts';
-
-export const adminAnswerSchema = Type.Union([
-  Type.Object({ node: nameSchema, result: Type.Unknown() }),
-  Type.Object({ node: nameSchema, error: Type.Object({ code: Type.String(), message: Type.String() }) }),
-]);
-
-/** What one node said to a request of an operator: a result, or why not. */
-export type AdminAnswer = Readonly<Static<typeof adminAnswerSchema>>;
+import type { AdminAnswer } from './schemas/admin.ts';
+import { isAdminAnswer } from './validators.generated.ts';
 
 export interface AskAdminOptions extends AskOptions {
   /** Answers that are enough. Default 1. */
   readonly expected?: number;
 }
-
-const answerCheck = Compile(adminAnswerSchema);
 
 /**
  * Carries out requests of operators for one action: `resign`, `status`. Who may ask is settled by the permissions of NATS,
@@ -57,7 +47,7 @@ export function askAdmin(
     payload: encodeJson(body ?? null),
     parse: (payload) => {
       const answer = parseJson(payload);
-      return answerCheck.Check(answer) ? answer : undefined;
+      return isAdminAnswer(answer) ? answer : undefined;
     },
     isEnough: (answers) => answers.length >= expected,
   });

@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { PermissionError, type SynodError, type SynodErrorOptions, TimeoutError } from '@synod/protocol';
-import { type MasterEvent, parseEvent, sourceOf } from './events.ts';
+import { parseEvent, sourceOf } from './events.ts';
 import { askJetStream, type JetStreamAnswer, type Lacking } from './jetstream-api.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
+import type { MasterEvent } from './schemas/events.ts';
 import { EVENT_STREAM, EVENT_STREAM_SUBJECTS, eventStreamApi, parseSubject, patternOf } from './subjects.ts';
 
 export interface EventStreamOptions {

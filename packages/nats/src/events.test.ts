@@ -1,7 +1,8 @@
 import type { MasterRecord, Session } from '@synod/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeEvent, eventOfState, eventsOf, type MasterEvent, parseEvent, type RecordChange } from './events.ts';
+import { encodeEvent, eventOfState, eventsOf, parseEvent, type RecordChange } from './events.ts';
+import type { MasterEvent } from './schemas/events.ts';
 
 const free: MasterRecord = {
   election: 'group',

@@ -1,6 +1,5 @@
-export { type AdminAnswer, type AskAdminOptions, askAdmin, respondAdmin } from './admin.ts';
+export { type AskAdminOptions, askAdmin, respondAdmin } from './admin.ts';
 export type { AskOptions } from './ask.ts';
-export { asyncApi } from './asyncapi.ts';
 export { adviseConnection } from './connection-advice.ts';
 export {
   type EventStreamOptions,
@@ -9,19 +8,7 @@ export {
   lastEvents,
   lastEventVersion,
 } from './event-stream.ts';
-export {
-  type ElectionState,
-  electionState,
-  electionStateSchema,
-  encodeEvent,
-  eventOfState,
-  eventsOf,
-  type MasterEvent,
-  type MasterEventType,
-  masterEventSchema,
-  parseEvent,
-  type RecordChange,
-} from './events.ts';
+export { electionState, encodeEvent, eventOfState, eventsOf, parseEvent, type RecordChange } from './events.ts';
 export {
   FencedPublisher,
   type FencedPublisherOptions,
@@ -44,6 +31,9 @@ export type {
 export { type PermissionFinding, probePermissions } from './permission-probe.ts';
 export { type NatsPermissions, type PermissionsOptions, permissionsOf } from './permissions.ts';
 export { RequestStatistics } from './request-statistics.ts';
+export type { AdminAnswer } from './schemas/admin.ts';
+export type { ElectionState, MasterEvent, MasterEventType } from './schemas/events.ts';
+export type { WhoisAnswer } from './schemas/whois.ts';
 export {
   EVENT_STREAM,
   EVENT_STREAM_SUBJECTS,
@@ -53,4 +43,4 @@ export {
   patternOf,
   subjectOf,
 } from './subjects.ts';
-export { type AskWhoisOptions, askWhois, respondWhois, type Whois, type WhoisAnswer, type WhoisView } from './whois.ts';
+export { type AskWhoisOptions, askWhois, respondWhois, type Whois, type WhoisView } from './whois.ts';

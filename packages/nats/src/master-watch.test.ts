@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { eventOfState, type MasterEvent } from './events.ts';
+import { eventOfState } from './events.ts';
 import { MasterEvents } from './master-watch.ts';
+import type { MasterEvent } from './schemas/events.ts';
 
 const event = (name: 'elected' | 'expired' | 'resigned', version: number, election = 'group'): MasterEvent => {
   const isHeld = name === 'elected';

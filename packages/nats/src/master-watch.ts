@@ -1,8 +1,9 @@
 import { type Bus, isName, type NodeId, type Subscription } from '@synod/protocol';
 import { lastEvents } from './event-stream.ts';
-import { eventOfState, type MasterEvent, type MasterEventType, parseEvent, sourceOf } from './events.ts';
+import { eventOfState, parseEvent, sourceOf } from './events.ts';
 import { natsBus } from './nats-bus.ts';
 import type { NatsConnectionLike } from './nats-connection.ts';
+import type { MasterEvent, MasterEventType } from './schemas/events.ts';
 import { askWhois } from './whois.ts';
 
 /**

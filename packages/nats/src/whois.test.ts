@@ -1,7 +1,7 @@
 import { MemoryNetwork, settle } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
-import type { ElectionState } from './events.ts';
 import { encodeJson } from './json.ts';
+import type { ElectionState } from './schemas/events.ts';
 import { askWhois, respondWhois } from './whois.ts';
 
 const state = (version: number, election = 'group'): ElectionState => ({

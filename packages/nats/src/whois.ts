@@ -1,35 +1,12 @@
-import { type Bus, countSchema, nameSchema, type Subscription } from '@synod/protocol';
-import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
+import type { Bus, Subscription } from '@synod/protocol';
 import { type AskOptions, ask } from './ask.ts';
-import { type ElectionState, electionStateSchema } from './events.ts';
 import { encodeJson, parseJson } from './json.ts';
 import { RequestStatistics } from './request-statistics.ts';
+import type { ElectionState } from './schemas/events.ts';
+import type { WhoisAnswer } from './schemas/whois.ts';
+import { isWhoisAnswer, isWhoisRequest } from './validators.generated.ts';
 
 const WHOIS = { role: 'whois', to: 'all' } as const;
-
-export const whoisRequestSchema = Type.Object({
-  v: Type.Literal(1),
-  /** All elections of the group when there is none. */
-  election: Type.Optional(nameSchema),
-});
-
-export const whoisAnswerSchema = Type.Object({
-  v: Type.Literal(1),
-  group: nameSchema,
-  /** Member that answers; its own statement, an inbox carries no sender. */
-  node: nameSchema,
-  /** Voters of the group, by which the asker knows a majority. */
-  voters: Type.Array(nameSchema, { maxItems: 64 }),
-  /** Up to which position it has applied the log. */
-  position: countSchema,
-  elections: Type.Array(electionStateSchema),
-  /** Of an answer that takes several messages: which one this is, from 0, and of how many. */
-  piece: Type.Optional(Type.Object({ index: countSchema, of: countSchema })),
-});
-
-/** One member's view of the masterships: news, not a licence. */
-export type WhoisAnswer = Readonly<Static<typeof whoisAnswerSchema>>;
 
 /** What a member tells of itself; the rest of a {@link WhoisAnswer} its bus knows. */
 export type WhoisView = Pick<WhoisAnswer, 'voters' | 'position' | 'elections'>;
@@ -59,9 +36,6 @@ const FRAME_BYTES = 128;
 /** A fiftieth of the default lease of 3 s. */
 const DEFAULT_WAIT_MS = 60;
 
-const requestCheck = Compile(whoisRequestSchema);
-const answerCheck = Compile(whoisAnswerSchema);
-
 /** Answers every whois of the group with the view of this moment. Members do; nobody else. */
 export function respondWhois(
   bus: Bus,
@@ -70,7 +44,7 @@ export function respondWhois(
 ): Subscription {
   return bus.respond(WHOIS, (payload, _from, answer) => {
     const request = parseJson(payload);
-    if (!requestCheck.Check(request)) return;
+    if (!isWhoisRequest(request)) return;
     statistics.measure(() => {
       const { voters, position, elections } = view();
       const asked = elections.filter(({ election }) => request.election === undefined || election === request.election);
@@ -98,7 +72,7 @@ export async function askWhois(bus: Bus, options: AskWhoisOptions = {}): Promise
     payload: encodeJson(election === undefined ? { v: 1 } : { v: 1, election }),
     parse: (payload) => {
       const answer = parseJson(payload);
-      return answerCheck.Check(answer) && answer.group === bus.group ? answer : undefined;
+      return isWhoisAnswer(answer) && answer.group === bus.group ? answer : undefined;
     },
     isEnough: (heard) => (quorum === undefined ? hasMajority(heard) : nodesOf(heard).size >= quorum),
     isMoreToCome: ({ piece }) => piece !== undefined,

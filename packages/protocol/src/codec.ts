@@ -1,5 +1,6 @@
 import { type Decoded, decodeEnvelope, type Envelope, encodeEnvelope } from './envelope.ts';
-import { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
+import { decodeRecord, encodeRecord } from './journal-records.ts';
+import type { JournalRecord } from './schemas/journal-record.ts';
 
 /**
  * How messages and journal records become bytes, and bytes what they were. There is one way; a simulator hands in one that

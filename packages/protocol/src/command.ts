@@ -1,31 +1,6 @@
-import Type, { type Static } from 'typebox';
-import { Compile } from 'typebox/compile';
 import { pack, unpack } from './msgpack.ts';
-import { NAME_PATTERN } from './node-id.ts';
-import { bytes } from './schema-types.ts';
-
-/** `<incarnation>/<number>`: never sent with other content. */
-export type CommandId = string;
-
-export const COMMAND_ID_PATTERN = '^[A-Za-z0-9_-]{1,64}/(0|[1-9][0-9]{0,15})$';
-
-export const commandId = (incarnation: string, number: number): CommandId => `${incarnation}/${number}`;
-
-/** The incarnation that made the command (T3: only it may hold by it). */
-export const incarnationOf = (id: CommandId): string => id.slice(0, id.indexOf('/'));
-
-const commandSchema = Type.Object({
-  id: Type.String({ pattern: COMMAND_ID_PATTERN }),
-  /** Which state machine it is for: `master`, `kv`. */
-  machine: Type.String({ pattern: NAME_PATTERN }),
-  /** Opaque here. */
-  body: bytes,
-});
-
-/** What one state machine is asked to do. Its body is opaque to consensus. */
-export type Command = Readonly<Static<typeof commandSchema>>;
-
-const commandCheck = Compile(commandSchema);
+import type { Command } from './schemas/command.ts';
+import { isCommand } from './validators.generated.ts';
 
 /** What a slot holds: a batch of commands in a frame. The empty value is a no-op and takes no position. */
 export type Value = Uint8Array;
@@ -79,6 +54,6 @@ export function decodeBatch(value: Value): readonly (Command | null)[] {
   return decoded.map((entry): Command | null => {
     if (!Array.isArray(entry) || entry.length !== 3) return null;
     const command = { id: entry[0], machine: entry[1], body: entry[2] };
-    return commandCheck.Check(command) ? command : null;
+    return isCommand(command) ? command : null;
   });
 }

@@ -1,28 +1,10 @@
 import { blake2s } from '@noble/hashes/blake2.js';
 import { bytesToHex, utf8ToBytes } from '@noble/hashes/utils.js';
-import Type, { type Static } from 'typebox';
 import { majority, type QuorumSystem } from './quorum.ts';
-import { count, name } from './schema-types.ts';
+import type { Configuration } from './schemas/configuration.ts';
 
 /** The lease's allowance for clocks whose rate is off, parts per million: 1 % (protocol.md, section 1). */
 export const DEFAULT_MAX_DRIFT_PPM = 10_000;
-
-export const configurationSchema = Type.Object({
-  group: name,
-  /** Grows with each change of the members (section 8). */
-  epoch: count,
-  /** A voter is a node with its store: a wiped folder is another voter (I2). Sorted by node. */
-  voters: Type.Array(Type.Object({ node: name, storeId: name }), { minItems: 1, maxItems: 9 }),
-  quorum: Type.Literal('majority'),
-  maxDriftPpm: Type.Integer({ minimum: 0, maximum: 200_000 }),
-  /** Part of leaseMs that a holder gives up at its end: guardMs = max(5, leaseMs / guardDivisor) (T1). */
-  guardDivisor: Type.Integer({ minimum: 2, maximum: 1000 }),
-  /** Position of the first command: above every term of a group of this name that lived before (I5). */
-  firstPosition: Type.Integer({ minimum: 1, maximum: 2 ** 52 }),
-});
-
-/** What all voters of a group must agree on before they vote (I3, I5). */
-export type Configuration = Readonly<Static<typeof configurationSchema>>;
 
 /** Every message carries the digest, and a configuration never changes: it is reckoned once. */
 const digests = new WeakMap<Configuration, string>();

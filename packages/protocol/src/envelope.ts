@@ -1,9 +1,7 @@
-import Type from 'typebox';
-import { Compile } from 'typebox/compile';
-import { type Message, messageSchemas, type Store, storeSchema } from './messages.ts';
 import { pack, unpack } from './msgpack.ts';
 import type { Incarnation } from './node-id.ts';
-import { name } from './schema-types.ts';
+import type { Message, Store } from './schemas/messages.ts';
+import { isEnvelopeHead, messageValidators } from './validators.generated.ts';
 
 /** Major version of the wire format. Another one is dropped and counted. */
 export const WIRE_VERSION = 1;
@@ -26,18 +24,7 @@ export type Decoded =
   | { readonly envelope: Envelope; readonly dropped?: never }
   | { readonly dropped: DropReason; readonly envelope?: never };
 
-const head = Compile(
-  Type.Object({
-    v: Type.Integer(),
-    kind: Type.String({ maxLength: 64 }),
-    config: Type.String({ maxLength: 64 }),
-    inc: name,
-    store: Type.Optional(storeSchema),
-    m: Type.Object({}),
-  }),
-);
-
-const checks = new Map(Object.entries(messageSchemas).map(([kind, schema]) => [kind, Compile(schema)]));
+const checks = new Map(Object.entries(messageValidators));
 
 export const encodeEnvelope = (envelope: Envelope): Uint8Array =>
   pack({
@@ -52,7 +39,7 @@ export const encodeEnvelope = (envelope: Envelope): Uint8Array =>
 /** Decodes and checks. Never throws: bad input is dropped with a reason, unknown fields are ignored (fault 39). */
 export function decodeEnvelope(payload: Uint8Array): Decoded {
   const data = unpack(payload);
-  if (!head.Check(data)) return { dropped: 'malformed' };
+  if (!isEnvelopeHead(data)) return { dropped: 'malformed' };
   if (data.v !== WIRE_VERSION) return { dropped: 'version' };
   const check = checks.get(data.kind);
   if (!check) return { dropped: 'unknown-kind' };
@@ -63,9 +50,9 @@ export function decodeEnvelope(payload: Uint8Array): Decoded {
 }
 
 /** A check may run into a hostile getter-free but deep structure: whatever it throws is a refusal. */
-function isChecked(check: { Check(value: unknown): boolean }, value: unknown): boolean {
+function isChecked(check: (value: unknown) => boolean, value: unknown): boolean {
   try {
-    return check.Check(value);
+    return check(value);
   } catch {
     return false;
   }

@@ -2,26 +2,16 @@ export { type Ballot, compareBallots, formatBallot, isSameBallot, MAX_ROUND, NO_
 export { type Codec, wireCodec } from './codec.ts';
 export {
   batchCount,
-  COMMAND_ID_PATTERN,
-  type Command,
-  type CommandId,
   commandBytes,
-  commandId,
   decodeBatch,
   encodeBatch,
-  incarnationOf,
   MAX_BATCH_BYTES,
   MAX_COMMAND_BYTES,
   NO_OP,
   type Value,
 } from './command.ts';
-export {
-  type Configuration,
-  configurationDigest,
-  configurationSchema,
-  DEFAULT_MAX_DRIFT_PPM,
-  quorumSystemOf,
-} from './configuration.ts';
+export { COMMAND_ID_PATTERN, type CommandId, commandId, incarnationOf } from './command-id.ts';
+export { configurationDigest, DEFAULT_MAX_DRIFT_PPM, quorumSystemOf } from './configuration.ts';
 export {
   type Decoded,
   type DropReason,
@@ -60,20 +50,30 @@ export {
   TERM_HEADER,
 } from './fence.ts';
 export { InvariantError, invariant } from './invariant.ts';
-export { decodeRecord, encodeRecord, type JournalRecord } from './journal-records.ts';
-export { type Drift, guardMs, holdMs, waitMs } from './lease-time.ts';
-export {
-  type Cause,
-  leaseMs as leaseMsSchema,
-  MAX_LEASE_MS,
-  type MasterNews,
-  type MasterRecord,
-  MIN_LEASE_MS,
-  masterNewsSchema,
-  recordSchema,
-  type Session,
-  sessionSchema,
-} from './master-view.ts';
+export { decodeRecord, encodeRecord } from './journal-records.ts';
+export { type Drift, guardMs, holdMs, MAX_LEASE_MS, MIN_LEASE_MS, waitMs } from './lease-time.ts';
+export { pack, unpack } from './msgpack.ts';
+export { EVERYBODY, type Incarnation, isName, NAME_PATTERN, type NodeId } from './node-id.ts';
+export type {
+  Address,
+  Bus,
+  MessageHandler,
+  PublishOptions,
+  RequestHandler,
+  Role,
+  Subscription,
+} from './ports/bus.ts';
+export type { Clock, TimerHandle } from './ports/clock.ts';
+export type { ConsensusLog, LogObserver, ProposeOptions } from './ports/consensus-log.ts';
+export type { Journal, JournalContents, JournalOwner } from './ports/journal.ts';
+export { between, type Random } from './ports/random.ts';
+export type { StateMachine } from './ports/state-machine.ts';
+export { checkedQuorumSystem, majority, type QuorumSystem } from './quorum.ts';
+export { Recent } from './recent.ts';
+export type { Command } from './schemas/command.ts';
+export type { Configuration } from './schemas/configuration.ts';
+export type { JournalRecord } from './schemas/journal-record.ts';
+export type { Cause, MasterNews, MasterRecord, Session } from './schemas/master-view.ts';
 export type {
   Accept,
   Accepted,
@@ -104,28 +104,4 @@ export type {
   Store,
   Trimmed,
   Wish,
-} from './messages.ts';
-export { pack, unpack } from './msgpack.ts';
-export { EVERYBODY, type Incarnation, isName, NAME_PATTERN, type NodeId } from './node-id.ts';
-export type {
-  Address,
-  Bus,
-  MessageHandler,
-  PublishOptions,
-  RequestHandler,
-  Role,
-  Subscription,
-} from './ports/bus.ts';
-export type { Clock, TimerHandle } from './ports/clock.ts';
-export type { ConsensusLog, LogObserver, ProposeOptions } from './ports/consensus-log.ts';
-export type { Journal, JournalContents, JournalOwner } from './ports/journal.ts';
-export { between, type Random } from './ports/random.ts';
-export type { StateMachine } from './ports/state-machine.ts';
-export { checkedQuorumSystem, majority, type QuorumSystem } from './quorum.ts';
-export { Recent } from './recent.ts';
-export {
-  bytes as bytesSchema,
-  count as countSchema,
-  metadata as metadataSchema,
-  name as nameSchema,
-} from './schema-types.ts';
+} from './schemas/messages.ts';

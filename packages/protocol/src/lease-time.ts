@@ -1,4 +1,8 @@
-import type { Configuration } from './configuration.ts';
+import type { Configuration } from './schemas/configuration.ts';
+
+/** Bounds of any lease. Below 100 ms timers and garbage collection decide instead of clocks (T10). */
+export const MIN_LEASE_MS = 100;
+export const MAX_LEASE_MS = 3_600_000;
 
 /** The two figures of a configuration that lease arithmetic needs. */
 export type Drift = Pick<Configuration, 'maxDriftPpm' | 'guardDivisor'>;

@@ -1,5 +1,6 @@
-import type { Command, CommandId } from '../command.ts';
+import type { CommandId } from '../command-id.ts';
 import type { NodeId } from '../node-id.ts';
+import type { Command } from '../schemas/command.ts';
 
 /** What a proposer of a command may add to it. */
 export interface ProposeOptions {

@@ -1,4 +1,4 @@
-import type { Command } from '../command.ts';
+import type { Command } from '../schemas/command.ts';
 
 /**
  * A fold over chosen commands, the same at every node. Never throws for input: what it cannot use it refuses (N1); a throw

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Command, CommandId } from '../command.ts';
+import type { CommandId } from '../command-id.ts';
 import type { ConsensusLog } from '../ports/consensus-log.ts';
+import type { Command } from '../schemas/command.ts';
 
 /** What {@link consensusLogContract} needs of a log under test. Made anew for each test. */
 export interface ConsensusLogHarness {

@@ -1,6 +1,7 @@
-import type { Command, CommandId } from '../command.ts';
+import type { CommandId } from '../command-id.ts';
 import type { NodeId } from '../node-id.ts';
 import type { ConsensusLog, LogObserver } from '../ports/consensus-log.ts';
+import type { Command } from '../schemas/command.ts';
 
 export interface MemoryLogOptions {
   /** Position of the first command. */

@@ -1,12 +1,7 @@
 import Type, { type Static } from 'typebox';
-import { COMMAND_ID_PATTERN } from './command.ts';
-import { count, metadata, name } from './schema-types.ts';
-
-const id = Type.String({ pattern: COMMAND_ID_PATTERN });
-
-/** Bounds of any lease. Below 100 ms timers and garbage collection decide instead of clocks (T10). */
-export const MIN_LEASE_MS = 100;
-export const MAX_LEASE_MS = 3_600_000;
+import { MAX_LEASE_MS, MIN_LEASE_MS } from '../lease-time.ts';
+import { commandIdSchema as id } from './command.ts';
+import { count, metadata, name } from './types.ts';
 
 export const leaseMs = Type.Integer({ minimum: MIN_LEASE_MS, maximum: MAX_LEASE_MS });
 

@@ -1,9 +1,9 @@
 import Type from 'typebox';
-import { MAX_ROUND } from './ballot.ts';
-import { NAME_PATTERN } from './node-id.ts';
+import { MAX_ROUND } from '../ballot.ts';
+import { isBytes } from '../is-bytes.ts';
+import { NAME_PATTERN } from '../node-id.ts';
 
-/** Bytes as msgpackr decodes them. */
-export const bytes = Type.Refine(Type.Unsafe<Uint8Array>({}), (value) => value instanceof Uint8Array);
+export const bytes = Type.Refine(Type.Unsafe<Uint8Array>({}), isBytes);
 
 /** 0 to 2^53 - 1: slots, positions, versions, terms. */
 export const count = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });

@@ -1,7 +1,7 @@
 import { NAME_PATTERN } from '@synod/protocol';
+import { subjectTemplate } from '../subjects.ts';
 import { adminAnswerSchema } from './admin.ts';
 import { masterEventSchema } from './events.ts';
-import { subjectTemplate } from './subjects.ts';
 import { whoisAnswerSchema, whoisRequestSchema } from './whois.ts';
 
 /**

@@ -1,16 +1,14 @@
 import Type, { type Static, type TSchema } from 'typebox';
-import { COMMAND_ID_PATTERN } from './command.ts';
+import type { NodeId } from '../node-id.ts';
+import { commandIdSchema } from './command.ts';
 import { configurationSchema } from './configuration.ts';
 import { masterNewsSchema } from './master-view.ts';
-import type { NodeId } from './node-id.ts';
-import { ballot, bytes, count, metadata, name, priority, slot, text } from './schema-types.ts';
+import { ballot, bytes, count, metadata, name, priority, slot, text } from './types.ts';
 
 /**
  * Every message of the protocol, its shape in one place: the type, and the check that runs before a machine sees it. `type`
  * makes a decoded message a machine's event as it is. No message says who sent it: the subject does (I4).
  */
-
-const commandIdSchema = Type.String({ pattern: COMMAND_ID_PATTERN });
 
 /** Which store votes, and how often it has been opened: a rolled-back folder names a lower number (I2). */
 const store = Type.Object({ storeId: name, incarnations: count });
