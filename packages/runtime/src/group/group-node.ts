@@ -1,10 +1,8 @@
 import {
-  type CandidacyEvent,
   type CandidateInput,
   type CandidateRef,
   type candidateMachine,
   HolderClock,
-  isMaster,
   type Licence,
   MasterFold,
   type MasterReader,
@@ -36,7 +34,6 @@ import {
   wireCodec,
 } from '@synod/protocol';
 import { type Actor, createActor } from 'xstate';
-import { type Candidate, GroupElection } from '../election/election.ts';
 import type { Election, ElectionOptions } from '../election/types.ts';
 import {
   type NodeOptions,
@@ -46,9 +43,9 @@ import {
   resolveOptions,
   settingProblems,
 } from '../options.ts';
-import { ShardSet } from '../shards/shard-set.ts';
 import type { Shards, ShardsOptions } from '../shards/types.ts';
 import { Chronicle } from './chronicle.ts';
+import { Elections } from './elections.ts';
 import { type FormationState, formationRules } from './formation.rules.ts';
 import { type GroupInput, groupMachine } from './group.machine.ts';
 import {
@@ -62,12 +59,10 @@ import {
   type NodeState,
   type RecordChange,
 } from './group.ts';
-import { type Check, Health } from './health.ts';
 import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
 import { Member } from './member.ts';
-import { Offers } from './offers.ts';
 import { Onlooker } from './onlooker.ts';
 import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
@@ -123,10 +118,7 @@ export class GroupNode implements Group {
   readonly #holderClock: HolderClock;
   readonly #mailbox: Mailbox;
   readonly #identity: Identity;
-  readonly #elections = new Map<string, GroupElection>();
-  readonly #settings = new Map<string, ElectionOptions>();
-  readonly #shardSets = new Map<string, ShardSet>();
-  readonly #offers: Offers;
+  readonly #elections: Elections;
   readonly #present: Present;
   #live: LiveSettings = {};
   readonly #membersHeard = new Set<NodeId>();
@@ -153,8 +145,6 @@ export class GroupNode implements Group {
   #ready = Promise.withResolvers<void>();
   #stopped = Promise.withResolvers<void>();
   #failure: Error | null = null;
-  readonly #health: Health;
-  readonly #healthWatches = new Map<string, Subscription>();
   #inspect: ((event: unknown) => void) | null = null;
   #isClosing = false;
   #ending: Promise<void> | null = null;
@@ -202,10 +192,21 @@ export class GroupNode implements Group {
     });
     // Measures the boot clock for some milliseconds: before anything waits for this node.
     this.#holderClock = new HolderClock({ clock, leaseMs: this.#options.leaseMs });
-    this.#offers = new Offers({
-      clock,
-      leaseMs: this.#options.leaseMs,
-      offer: (to, election, term) => this.#send(to, { type: 'offer', election, term }),
+    this.#elections = new Elections({
+      group: this.name,
+      node: this.node,
+      incarnation: this.incarnation,
+      ports,
+      settings: this.#options,
+      eligible: options.eligible,
+      reader: this.#reader,
+      leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
+      participant: () => this.#participant,
+      isClosing: () => this.#isClosing,
+      failure: () => this.#failure,
+      askPresent: (signal) => this.#askPresent(signal),
+      send: (to, message) => this.#send(to, message),
+      onError: (error) => this.#report(error),
     });
     this.#present = new Present({
       clock,
@@ -217,11 +218,6 @@ export class GroupNode implements Group {
         this.#send(to, { type: 'news', ...telling, drift: { maxDriftPpm, guardDivisor } });
       },
       onFailure: (error) => this.#fail(internal(error)),
-    });
-    this.#health = new Health({
-      clock,
-      leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
-      onError: (error) => this.#report(error),
     });
     this.#identity = new Identity({
       life: () => this.#life(),
@@ -281,35 +277,11 @@ export class GroupNode implements Group {
   election(name = GROUP_ELECTION, options?: ElectionOptions): Election {
     const problems = nameProblems('election', name);
     if (problems.length > 0) throw new ConfigError(problems);
-    return this.#election(name, options);
+    return this.#elections.named(name, options);
   }
 
   shards(options: ShardsOptions): Shards {
-    const { name = 'shard' } = options;
-    const { role } = this.#options.membership;
-    if (role === 'observer') throw new ConfigError([`${this.node} is an observer: it may hold no shards`]);
-    if (this.#shardSets.has(name)) throw new ConfigError([`shards named "${name}" are held here already`]);
-    const { clock, random } = this.#ports;
-    const set: ShardSet = new ShardSet(
-      {
-        node: this.node,
-        incarnation: this.incarnation,
-        clock,
-        random,
-        leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
-        reader: this.#reader,
-        election: (election, settings) => this.#election(election, settings),
-        announce: (shards) => this.#send(EVERYBODY, { type: 'share', shards }),
-        watchHealth: (own, tell) => this.#watchChecks(own, tell),
-        onError: (error) => this.#report(error),
-        onClosed: () => this.#shardSets.delete(name),
-      },
-      options,
-    );
-    this.#shardSets.set(name, set);
-    if (this.#isClosing || this.#failure) set.stop();
-    else if (this.#participant) set.begin();
-    return set;
+    return this.#elections.shards(options);
   }
 
   status(): GroupStatus {
@@ -571,7 +543,7 @@ export class GroupNode implements Group {
       onAcquired: (licence) => this.#acquired(licence),
       onRenewed: () => this.#renewed(),
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
-      onWord: (word) => this.#say(word),
+      onWord: (word) => this.#elections.say(word),
       onStopped: () => this.#stopped.resolve(),
       onApplied: ({ news }, isFresh) => news && this.#chronicle.heard(news, isFresh),
       onRestored: (news) => this.#chronicle.heard(news, false),
@@ -613,7 +585,7 @@ export class GroupNode implements Group {
       onAcquired: (licence) => this.#acquired(licence),
       onRenewed: () => this.#renewed(),
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
-      onWord: (word) => this.#say(word),
+      onWord: (word) => this.#elections.say(word),
       onStopped: () => this.#stopped.resolve(),
       onFailure: (error) => this.#fail(internal(error)),
     });
@@ -660,8 +632,7 @@ export class GroupNode implements Group {
       this.#warn({ detail: this.#detail() }, `${this.node} serves as learner only: ${this.#detail()}`);
     // Set before there was anybody to tell.
     if (this.#live.leaseMs !== undefined) this.configure(this.#live);
-    for (const election of this.#elections.values()) election.begun();
-    for (const set of this.#shardSets.values()) set.begin();
+    this.#elections.begin();
     this.#ready.resolve();
   }
 
@@ -687,10 +658,9 @@ export class GroupNode implements Group {
       for (const message of turn.messages) if (message.type === 'formation') this.#root?.send(message);
       if (this.#state === 'forming') this.#sayWhomItWaitsFor();
     } else if (turn.type === 'wish' || turn.type === 'offer' || turn.type === 'consent') {
-      for (const message of turn.messages) this.#hearWord(message as Received<Wish | Offer | Consent>);
+      for (const message of turn.messages) this.#elections.hear(message as Received<Wish | Offer | Consent>);
     } else if (turn.type === 'share') {
-      for (const message of turn.messages as readonly Received<Share>[])
-        this.#shardSets.get(message.shards)?.heard(message.from);
+      for (const message of turn.messages) this.#elections.hearShare(message as Received<Share>);
     } else if (turn.type === 'news' || turn.type === 'outcomes') {
       for (const message of turn.messages) this.#noteMember(message);
       this.#onlooker?.hear(turn.messages);
@@ -711,17 +681,17 @@ export class GroupNode implements Group {
 
   #recordChanged(change: RecordChange): void {
     const { election: name, cause, version } = change.next;
-    for (const set of this.#shardSets.values()) set.changed(name);
+    this.#elections.changed(name);
     this.#tell('record', change);
     // One that nobody here ever named is not made for its news.
-    const isNamed = this.#elections.has(name) || this.#listenedTo.has('change');
-    const election = isNamed ? this.#election(name) : null;
+    const isNamed = this.#elections.isNamed(name) || this.#listenedTo.has('change');
+    const election = isNamed ? this.#elections.named(name) : null;
     election?.changed();
     if (election) this.#tell('change', { election: name, current: election.master, cause, version });
   }
 
   #acquired({ election, term, version, deadlineAtMs }: Licence): void {
-    this.#election(election).acquired(term);
+    this.#elections.named(election).acquired(term);
     this.#tell('elected', { election, term, version, deadlineAtMs });
   }
 
@@ -735,7 +705,7 @@ export class GroupNode implements Group {
   }
 
   #lost(election: string, term: number, lostBy: string): void {
-    this.#election(election).lost(term, lostBy);
+    this.#elections.named(election).lost(term, lostBy);
     if (lostBy !== 'resigned' && lostBy !== 'closed') {
       this.#warn(
         { election, term, lostBy },
@@ -745,106 +715,10 @@ export class GroupNode implements Group {
     this.#tell('lost', { election, term, lostBy });
   }
 
-  #election(name: string, options?: ElectionOptions): GroupElection {
-    const known = this.#elections.get(name);
-    if (known) return known;
-    if (options) this.#settings.set(name, options);
-    const { clock } = this.#ports;
-    const election = new GroupElection({
-      name,
-      leaseMs: this.#options.leaseMs,
-      clock,
-      candidate: this.#mayBeMasterOf(name) ? this.#candidate(name) : null,
-      refusal: () =>
-        new ConfigError([
-          this.#options.membership.role === 'candidate'
-            ? `${this.node} is no member: only members may be master of "${name}", the group's own election`
-            : `${this.node} is an observer: it may not be master of "${name}" in group "${this.name}"`,
-        ]),
-      record: () => {
-        const record = this.#reader.record(name);
-        return { record, session: record.master === null ? null : (this.#reader.session(record.master) ?? null) };
-      },
-      isSelf: (session) => session.incarnation === this.incarnation,
-      askPresent: (signal) => this.#askPresent(signal),
-      onError: (error) => this.#report(error),
-      scope: this.#ports.scope,
-    });
-    if (this.#failure) election.close(this.#failure);
-    this.#elections.set(name, election);
-    return election;
-  }
-
-  /** The group's own election is for its members: its master must lead the log (B1). */
-  #mayBeMasterOf(name: string): boolean {
-    const { role } = this.#options.membership;
-    return role === 'member' || (role === 'candidate' && name !== GROUP_ELECTION);
-  }
-
-  /** T8, priority: to the node that holds, or that would. */
-  #say(word: Extract<CandidacyEvent, { type: 'wish' | 'consent' }>): void {
-    const { to, election, term } = word;
-    if (word.type === 'wish') this.#send(to, { type: 'wish', election, term, priority: word.priority });
-    else {
-      const { metadata } = { ...this.#options, ...this.#settings.get(election) };
-      this.#send(to, { type: 'consent', election, term, session: word.session, metadata });
-    }
-  }
-
-  #hearWord(message: Received<Wish | Offer | Consent>): void {
-    const { type, election, term, from } = message;
-    const participant = this.#participant;
-    const shards = this.#shardsWith(election);
-    if (type === 'offer') {
-      shards?.offered(election);
-      participant?.tell(election, { type: 'offered', from, term });
-    } else if (type === 'consent') this.#offers.answered(message);
-    else if (!shards) {
-      const mastership = this.#elections.get(election)?.current;
-      if (!mastership || mastership.isOver || mastership.term !== term || this.#isClosing) return;
-      if (message.priority <= (participant?.priority(election) ?? 0)) return;
-      void mastership
-        .resign({ to: from, reason: `${from} has priority ${message.priority}` })
-        .catch((error) => this.#report(error));
-    }
-  }
-
-  #shardsWith(election: string): ShardSet | undefined {
-    for (const set of this.#shardSets.values()) if (set.has(election)) return set;
-    return undefined;
-  }
-
-  #candidate(election: string): Candidate {
-    const participant = () => this.#participant;
-    let ref: CandidateRef | undefined;
-    return {
-      // Asked more often than anything else: nothing is looked up twice.
-      isMaster: () => {
-        ref ??= participant()?.candidate(election);
-        return ref !== undefined && isMaster(ref.getSnapshot().context);
-      },
-      term: () => participant()?.licence(election)?.term ?? null,
-      remainingMs: () => participant()?.remainingMs(election) ?? 0,
-      want: () => {
-        if (!participant()) return; // Asked again when there is one.
-        this.#watchHealth(election);
-        participant()?.tell(election, { type: 'want' });
-      },
-      unwant: (reason) => {
-        participant()?.tell(election, { type: 'unwant', reason });
-        this.#unwatchHealth(election);
-      },
-      resign: (reason, isSettled, to) =>
-        participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
-      heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
-      settled: () => participant()?.tell(election, { type: 'settled' }),
-    };
-  }
-
   /** A root of its own: children of one machine make each other dearer, and there may be thousands (limits.md). */
   #makeCandidate(given: Pick<CandidateInput, 'election' | 'lease'>): CandidateRef {
     const { candidate: machine } = machinesOf(this.#raw);
-    const { priority, metadata } = { ...this.#options, ...this.#settings.get(given.election), ...this.#live };
+    const { priority, metadata } = { ...this.#options, ...this.#elections.settings(given.election), ...this.#live };
     const actor = this.#createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,
@@ -862,26 +736,6 @@ export class GroupNode implements Group {
 
   async #askPresent(signal?: AbortSignal): Promise<void> {
     await this.#onlooker?.askPresent(signal);
-  }
-
-  /** Vetoes that concern an election are asked before it is, and as long as somebody here wants it. */
-  #watchHealth(election: string): void {
-    const own = this.#settings.get(election)?.eligible;
-    if ((!own && !this.#raw.eligible) || this.#healthWatches.has(election)) return;
-    const tell = (value: boolean) => this.#participant?.tell(election, { type: 'eligible', value });
-    this.#healthWatches.set(election, this.#watchChecks(own, tell));
-  }
-
-  #watchChecks(own: Check | undefined, tell: (isEligible: boolean) => void): Subscription {
-    return this.#health.watch(
-      [this.#raw.eligible, own].filter((check) => check !== undefined),
-      tell,
-    );
-  }
-
-  #unwatchHealth(election: string): void {
-    this.#healthWatches.get(election)?.close();
-    this.#healthWatches.delete(election);
   }
 
   #connectionChanged(isConnected: boolean): void {
@@ -1009,7 +863,7 @@ export class GroupNode implements Group {
     this.#failure = error;
     // First it is master no more, and says so (T7).
     this.#guard(() => this.#participant?.send({ type: 'stop', mode: 'abandon' }));
-    for (const election of this.#elections.values()) election.close(error);
+    this.#elections.fail(error);
     this.#ready.reject(error);
     this.#stopped.resolve();
     if (this.#state === 'joining' || this.#state === 'forming') return; // start() ends it.
@@ -1024,12 +878,7 @@ export class GroupNode implements Group {
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
     const timer = clock.setTimeout(resolve, this.#options.leaseMs);
-    for (const set of [...this.#shardSets.values()]) set.stop();
-    for (const election of this.#elections.values()) election.current?.end('closed');
-    participant.send({ type: 'stop', mode: 'resign' });
-    for (const { name, current } of this.#elections.values()) {
-      if (current) void current.settled().then(() => participant.tell(name, { type: 'settled' }));
-    }
+    this.#elections.resignAll(participant);
     await Promise.race([this.#stopped.promise, overdue]);
     await Promise.race([this.#member?.drain(), overdue]);
     clock.clearTimeout(timer);
@@ -1039,12 +888,9 @@ export class GroupNode implements Group {
 
   /** Nothing is done or heard here any more. */
   #cease(reason: Error): void {
-    for (const set of [...this.#shardSets.values()]) set.stop();
-    for (const election of this.#elections.values()) election.close(reason);
+    this.#elections.close(reason);
     this.#onlooker?.close();
-    this.#offers.close();
     this.#present.close();
-    this.#health.close();
     this.#member?.close();
     this.#outsider?.close();
     this.#outbox?.close();

@@ -1,0 +1,273 @@
+import { type CandidacyEvent, type CandidateRef, isMaster, type MasterReader } from '@synod/mastership';
+import {
+  ConfigError,
+  type Consent,
+  EVERYBODY,
+  type Incarnation,
+  type Message,
+  type NodeId,
+  type Offer,
+  type Received,
+  type Share,
+  type Subscription,
+  type Wish,
+} from '@synod/protocol';
+import { type Candidate, GroupElection } from '../election/election.ts';
+import type { ElectionOptions } from '../election/types.ts';
+import type { NodePorts, ResolvedOptions } from '../options.ts';
+import { ShardSet } from '../shards/shard-set.ts';
+import type { ShardsOptions } from '../shards/types.ts';
+import { GROUP_ELECTION } from './group.ts';
+import { type Check, Health } from './health.ts';
+import { Offers } from './offers.ts';
+import type { Participant } from './participant.ts';
+
+export interface ElectionsOptions {
+  readonly group: string;
+  readonly node: NodeId;
+  readonly incarnation: Incarnation;
+  readonly ports: Pick<NodePorts, 'clock' | 'random' | 'scope'>;
+  readonly settings: ResolvedOptions;
+  /** The user's veto on all elections of this node. */
+  readonly eligible: Check | undefined;
+  readonly reader: MasterReader;
+  /** The length in force now (T12), ms. */
+  readonly leaseMs: () => number;
+  /** What asks and holds for this node; `null` before it plays its part. */
+  readonly participant: () => Participant | null;
+  readonly isClosing: () => boolean;
+  /** Why this node has left, if it has. */
+  readonly failure: () => Error | null;
+  readonly askPresent: (signal?: AbortSignal) => Promise<void>;
+  readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
+  readonly onError: (error: unknown) => void;
+}
+
+/**
+ * The elections of one node: those that somebody here has named, each with its settings and the vetoes that concern it, the sets
+ * of shards, and what nodes say to each other about them (T8, priority, shares).
+ */
+export class Elections {
+  readonly #options: ElectionsOptions;
+  readonly #named = new Map<string, GroupElection>();
+  readonly #settings = new Map<string, ElectionOptions>();
+  readonly #shardSets = new Map<string, ShardSet>();
+  readonly #offers: Offers;
+  readonly #health: Health;
+  readonly #healthWatches = new Map<string, Subscription>();
+
+  constructor(options: ElectionsOptions) {
+    this.#options = options;
+    const { ports, settings, leaseMs, send, onError } = options;
+    this.#offers = new Offers({
+      clock: ports.clock,
+      leaseMs: settings.leaseMs,
+      offer: (to, election, term) => send(to, { type: 'offer', election, term }),
+    });
+    this.#health = new Health({ clock: ports.clock, leaseMs, onError });
+  }
+
+  isNamed(name: string): boolean {
+    return this.#named.has(name);
+  }
+
+  /** What was said of it when it was first named here. */
+  settings(name: string): ElectionOptions | undefined {
+    return this.#settings.get(name);
+  }
+
+  /** The election of that name; the same one for ever. */
+  named(name: string, options?: ElectionOptions): GroupElection {
+    const known = this.#named.get(name);
+    if (known) return known;
+    if (options) this.#settings.set(name, options);
+    const { ports, settings, reader, incarnation, askPresent, onError } = this.#options;
+    const election = new GroupElection({
+      name,
+      leaseMs: settings.leaseMs,
+      clock: ports.clock,
+      candidate: this.#mayBeMasterOf(name) ? this.#candidate(name) : null,
+      refusal: () => this.#refusal(name),
+      record: () => {
+        const record = reader.record(name);
+        return { record, session: record.master === null ? null : (reader.session(record.master) ?? null) };
+      },
+      isSelf: (session) => session.incarnation === incarnation,
+      askPresent,
+      onError,
+      scope: ports.scope,
+    });
+    const failure = this.#options.failure();
+    if (failure) election.close(failure);
+    this.#named.set(name, election);
+    return election;
+  }
+
+  /** @throws ConfigError for an observer, and for a name that is taken here. */
+  shards(options: ShardsOptions): ShardSet {
+    const { name = 'shard' } = options;
+    const { node, incarnation, ports, settings, leaseMs, reader, participant, send, onError } = this.#options;
+    if (settings.membership.role === 'observer')
+      throw new ConfigError([`${node} is an observer: it may hold no shards`]);
+    if (this.#shardSets.has(name)) throw new ConfigError([`shards named "${name}" are held here already`]);
+    const set: ShardSet = new ShardSet(
+      {
+        node,
+        incarnation,
+        clock: ports.clock,
+        random: ports.random,
+        leaseMs,
+        reader,
+        election: (election, settings) => this.named(election, settings),
+        announce: (shards) => send(EVERYBODY, { type: 'share', shards }),
+        watchHealth: (own, tell) => this.#watchChecks(own, tell),
+        onError,
+        onClosed: () => this.#shardSets.delete(name),
+      },
+      options,
+    );
+    this.#shardSets.set(name, set);
+    if (this.#options.isClosing() || this.#options.failure()) set.stop();
+    else if (participant()) set.begin();
+    return set;
+  }
+
+  /** This node plays its part now: what was asked for before is asked for. */
+  begin(): void {
+    for (const election of this.#named.values()) election.begun();
+    for (const set of this.#shardSets.values()) set.begin();
+  }
+
+  /** A record changed. */
+  changed(name: string): void {
+    for (const set of this.#shardSets.values()) set.changed(name);
+  }
+
+  /** T8, priority: a word to the node that holds, or that would. */
+  say(word: Extract<CandidacyEvent, { type: 'wish' | 'consent' }>): void {
+    const { settings, send } = this.#options;
+    const { to, election, term } = word;
+    if (word.type === 'wish') send(to, { type: 'wish', election, term, priority: word.priority });
+    else {
+      const { metadata } = { ...settings, ...this.#settings.get(election) };
+      send(to, { type: 'consent', election, term, session: word.session, metadata });
+    }
+  }
+
+  /** What another node said to this one. */
+  hear(message: Received<Wish | Offer | Consent>): void {
+    const { type, election, term, from } = message;
+    const { participant, isClosing, onError } = this.#options;
+    const shards = this.#shardsWith(election);
+    if (type === 'offer') {
+      shards?.offered(election);
+      participant()?.tell(election, { type: 'offered', from, term });
+    } else if (type === 'consent') this.#offers.answered(message);
+    else if (!shards) {
+      const mastership = this.#named.get(election)?.current;
+      if (!mastership || mastership.isOver || mastership.term !== term || isClosing()) return;
+      if (message.priority <= (participant()?.priority(election) ?? 0)) return;
+      void mastership.resign({ to: from, reason: `${from} has priority ${message.priority}` }).catch(onError);
+    }
+  }
+
+  /** A node that shares a set of shards lives. */
+  hearShare({ shards, from }: Received<Share>): void {
+    this.#shardSets.get(shards)?.heard(from);
+  }
+
+  /** T7: everything held here ends; then the lease machine is told to stop, and of each that its work has. */
+  resignAll(participant: Participant): void {
+    this.#stopShards();
+    for (const election of this.#named.values()) election.current?.end('closed');
+    participant.send({ type: 'stop', mode: 'resign' });
+    for (const { name, current } of this.#named.values()) {
+      if (current) void current.settled().then(() => participant.tell(name, { type: 'settled' }));
+    }
+  }
+
+  /** The node has left: whoever waits for anything here hears why. */
+  fail(reason: Error): void {
+    for (const election of this.#named.values()) election.close(reason);
+  }
+
+  /** Nothing is asked for or heard any more. */
+  close(reason: Error): void {
+    this.#stopShards();
+    this.fail(reason);
+    this.#offers.close();
+    this.#health.close();
+  }
+
+  #stopShards(): void {
+    for (const set of [...this.#shardSets.values()]) set.stop();
+  }
+
+  /** The group's own election is for its members: its master must lead the log (B1). */
+  #mayBeMasterOf(name: string): boolean {
+    const { role } = this.#options.settings.membership;
+    return role === 'member' || (role === 'candidate' && name !== GROUP_ELECTION);
+  }
+
+  #refusal(name: string): ConfigError {
+    const { group, node, settings } = this.#options;
+    return new ConfigError([
+      settings.membership.role === 'candidate'
+        ? `${node} is no member: only members may be master of "${name}", the group's own election`
+        : `${node} is an observer: it may not be master of "${name}" in group "${group}"`,
+    ]);
+  }
+
+  #shardsWith(election: string): ShardSet | undefined {
+    for (const set of this.#shardSets.values()) if (set.has(election)) return set;
+    return undefined;
+  }
+
+  #candidate(election: string): Candidate {
+    const { participant } = this.#options;
+    let ref: CandidateRef | undefined;
+    return {
+      // Asked more often than anything else: nothing is looked up twice.
+      isMaster: () => {
+        ref ??= participant()?.candidate(election);
+        return ref !== undefined && isMaster(ref.getSnapshot().context);
+      },
+      term: () => participant()?.licence(election)?.term ?? null,
+      remainingMs: () => participant()?.remainingMs(election) ?? 0,
+      want: () => {
+        if (!participant()) return; // Asked again when there is one.
+        this.#watchHealth(election);
+        participant()?.tell(election, { type: 'want' });
+      },
+      unwant: (reason) => {
+        participant()?.tell(election, { type: 'unwant', reason });
+        this.#unwatchHealth(election);
+      },
+      resign: (reason, isSettled, to) =>
+        participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
+      heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
+      settled: () => participant()?.tell(election, { type: 'settled' }),
+    };
+  }
+
+  /** Vetoes that concern an election are asked before it is, and as long as somebody here wants it. */
+  #watchHealth(election: string): void {
+    const { eligible, participant } = this.#options;
+    const own = this.#settings.get(election)?.eligible;
+    if ((!own && !eligible) || this.#healthWatches.has(election)) return;
+    const tell = (value: boolean) => participant()?.tell(election, { type: 'eligible', value });
+    this.#healthWatches.set(election, this.#watchChecks(own, tell));
+  }
+
+  #unwatchHealth(election: string): void {
+    this.#healthWatches.get(election)?.close();
+    this.#healthWatches.delete(election);
+  }
+
+  #watchChecks(own: Check | undefined, tell: (isEligible: boolean) => void): Subscription {
+    return this.#health.watch(
+      [this.#options.eligible, own].filter((check) => check !== undefined),
+      tell,
+    );
+  }
+}
