@@ -340,14 +340,15 @@ export class Candidacies {
   #tellWatchers(session: number): void {
     const watchers = this.#watchers.get(session);
     if (!watchers) return;
-    const room = ASKING - this.#asking.size;
+    // What was freed may have taken more than all of it.
+    const room = Math.max(0, ASKING - this.#asking.size);
     const told = [...watchers.waiting].slice(0, Math.min(watchers.next, room));
     for (const candidacy of told) {
       this.#unwatch(candidacy);
       candidacy.actor.send({ type: 'silent', session });
     }
     if (watchers.waiting.size === 0) return;
-    watchers.next *= MORE;
+    if (told.length > 0) watchers.next *= MORE;
     this.#options.session.send({ type: 'watch', session, isAgain: true });
   }
 

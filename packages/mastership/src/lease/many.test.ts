@@ -335,6 +335,30 @@ describe('thousands of elections at one node', () => {
     expect(elections.every((election) => bench.isMaster(election))).toBe(true);
   });
 
+  it('while more ask than have room none hears of the silence of another holder, and one does when there is room again', () => {
+    const { bench } = waitingFor(names(1_000));
+    const other = bench.other({ type: 'open', node: 'c', incarnation: 'c1', leaseMs: 1_000, take: null }, 'c1');
+    const elections = names(3_000).map((name) => `other-${name}`);
+    for (const election of elections) {
+      const take = { election, expectedVersion: 0, holder: null, metadata: {} };
+      bench.other({ type: 'beMaster', session: other, ...take }, 'c1');
+      bench.send({ type: 'want' }, election);
+    }
+    bench.clock.advance(500);
+    bench.otherRenews(other, 1_000, 'c1');
+    bench.clock.advance(WAIT_MS - 500 + 60);
+    bench.choose(bench.last('open'));
+    const freed = bench.proposals('beMaster');
+    expect(freed).toHaveLength(999);
+    const asking = () =>
+      elections.filter((election) => bench.candidacies.candidate(election)?.getSnapshot().context.attempt);
+    bench.clock.advance(600);
+    expect(asking()).toHaveLength(0);
+    for (const command of freed) bench.choose(command);
+    bench.clock.advance(120);
+    expect(asking()).toHaveLength(1);
+  });
+
   it('a wish that nobody heard yet is taken back unheard', () => {
     const elections = names(HOLDS);
     const bench = new Bench();

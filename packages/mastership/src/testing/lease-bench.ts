@@ -127,9 +127,9 @@ export class Bench {
     return this.other({ type: 'open', node: 'b', incarnation: 'b1', leaseMs, take });
   }
 
-  otherRenews(session: number, leaseMs = 1_000): number {
+  otherRenews(session: number, leaseMs = 1_000, incarnation = 'b1'): number {
     const expectedVersion = this.fold.view.session(session)?.version ?? 0;
-    return this.other({ type: 'renew', session, expectedVersion, leaseMs });
+    return this.other({ type: 'renew', session, expectedVersion, leaseMs }, incarnation);
   }
 
   /** Wants, asks, and is chosen at once. @returns term and session. */
