@@ -431,6 +431,8 @@ export class Candidacies {
     const wasUser = candidacy.isUser;
     candidacy.isUser = !isIdle;
     mark(this.#users, candidacy, !isIdle);
+    // It has let go by itself, and may be at the next session already.
+    if (isIdle) this.#bereft.delete(candidacy);
     this.#noteAsking(candidacy, waiting === 'sleeping' || isIn(value, 'campaigning'));
     if (wasUser && isIdle) this.#review();
   }

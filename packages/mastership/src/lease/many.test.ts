@@ -410,6 +410,22 @@ describe('thousands of elections at one node', () => {
     expect(bench.proposals('open').length).toBeGreaterThan(1);
   });
 
+  it('T6: who noticed before it was told that the old session is over is not told so of the next one', () => {
+    const elections = names(65);
+    const bench = masterOfThousands(elections);
+    const isLost = (election: string) => bench.all('lost').some((lost) => lost.election === election);
+    while (bench.all('lost').length < 64) bench.clock.advance(1);
+    const [last] = elections.filter((election) => !isLost(election));
+    for (const type of ['unwant', 'settled', 'want'] as const) bench.send({ type }, last);
+    for (const election of elections) bench.send({ type: 'settled' }, election);
+    bench.choose(bench.last('end'));
+    bench.choose(bench.last('open'));
+    for (const command of bench.proposals('beMaster').slice(64)) bench.choose(command);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+    bench.clock.advance(2);
+    expect(elections.every((election) => bench.isMaster(election))).toBe(true);
+  });
+
   it('a node that leaves at once tells all of them before it says that it has stopped', () => {
     const elections = names(HOLDS);
     const bench = masterOfThousands(elections);
