@@ -13,6 +13,15 @@ const HOLD_MS = 980;
 /** What everybody else waits: 1 % added for a fast clock (T2). */
 const WAIT_MS = 1_010;
 
+/** Stopped for two leases at the so-many-th look from now. */
+class StoppedClock extends VirtualClock {
+  looksLeft = Number.POSITIVE_INFINITY;
+  override now(): number {
+    if (--this.looksLeft === 0) this.stall(2_000);
+    return super.now();
+  }
+}
+
 describe('asking', () => {
   it('opens a session and asks to be master in one command', () => {
     const bench = new Bench({ metadata: { address: 'here' } });
@@ -212,14 +221,6 @@ describe('asking', () => {
   });
 
   it('a process that is stopped at any line of winning goes on, and is no master when its lease is over by then', () => {
-    /** Stopped for two leases at the so-many-th look from now. */
-    class StoppedClock extends VirtualClock {
-      looksLeft = Number.POSITIVE_INFINITY;
-      override now(): number {
-        if (--this.looksLeft === 0) this.stall(2_000);
-        return super.now();
-      }
-    }
     for (let looks = 1; looks <= 20; looks++) {
       const clock = new StoppedClock();
       const bench = new Bench({ clock });
@@ -230,6 +231,25 @@ describe('asking', () => {
       if (clock.looksLeft > 0) expect(looks).toBeGreaterThan(3);
       else expect(bench.isMaster()).toBe(false);
       expect(bench.actor.getSnapshot().status).toBe('active');
+    }
+  });
+
+  it('a process that is stopped at any line of waking for a holder who has renewed asks when that is silent too', () => {
+    let isStopped = true;
+    for (let looks = 1; isStopped; looks++) {
+      const clock = new StoppedClock();
+      const bench = new Bench({ clock });
+      const session = bench.otherMaster();
+      bench.send({ type: 'want' });
+      clock.advance(500);
+      bench.otherRenews(session);
+      clock.advance(HOLD_MS - 501);
+      clock.looksLeft = looks;
+      clock.advance(10);
+      isStopped = clock.looksLeft <= 0;
+      clock.looksLeft = Number.POSITIVE_INFINITY;
+      clock.advance(isStopped ? 100 : WAIT_MS);
+      expect(bench.proposals('open'), `stopped at look ${looks}`).toHaveLength(1);
     }
   });
 

@@ -58,11 +58,10 @@ export const sessionRules = {
       const session = s.input.view.session(id);
       if (!session) continue; // It has ended: its records tell.
       const endsAtMs = Math.max(s.rules.waitNearsAtMs(s, session), notBeforeMs);
+      // One that is silent too: whoever asks for the instant may look later than whoever told of the silent ones.
+      nextMs = Math.min(nextMs, endsAtMs);
       if (endsAtMs <= now(s)) silent.push(id);
-      else {
-        watched.set(id, notBeforeMs);
-        nextMs = Math.min(nextMs, endsAtMs);
-      }
+      else watched.set(id, notBeforeMs);
     }
     return { silent, watched, nextMs };
   },
