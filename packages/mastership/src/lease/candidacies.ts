@@ -117,6 +117,8 @@ export class Candidacies {
   readonly #late: Slices<Candidacy>;
   /** Elections that somebody here wants, whose candidates have not heard of it yet. */
   readonly #wanted: Slices<string>;
+  /** Who was unhealthy, and is still to hear that it is not any more. */
+  readonly #healed: Slices<Candidacy>;
   /** Who is still to hear that the session is over. Its clock has said so already (T5), and no other is opened before (T6). */
   readonly #bereft: Slices<Candidacy>;
   #lostBy: LostBy = 'expired';
@@ -136,6 +138,7 @@ export class Candidacies {
     const mayTell = () => this.#hasRoom();
     this.#late = new Slices({ later, mayTell, tell: (candidacy) => this.#tellRecord(candidacy) });
     this.#wanted = new Slices({ later, mayTell, tell: (election) => this.#tell(election, { type: 'want' }) });
+    this.#healed = new Slices({ later, mayTell, tell: ({ actor }) => actor.send({ type: 'eligible', value: true }) });
     this.#bereft = new Slices({ later, tell: ({ actor }) => actor.send({ type: 'over', lostBy: this.#lostBy }) });
     for (const type of SESSION_SAYS) options.session.on(type, (event) => this.#hearSession(event));
   }
@@ -180,7 +183,7 @@ export class Candidacies {
   tellAll(event: CandidateEvent): void {
     if (this.#isStopped) return;
     if (event.type === 'eligible') this.#isEligible = event.value;
-    for (const { actor } of [...this.#all.values()]) actor.send(event);
+    for (const candidacy of [...this.#all.values()]) this.#send(candidacy, event);
   }
 
   /** What the candidate for an election counts by; `null` before it is spoken to. */
@@ -222,12 +225,20 @@ export class Candidacies {
   /** Stops timers; nothing is said any more. */
   close(): void {
     this.#isStopped = true;
-    for (const slices of [this.#late, this.#wanted, this.#bereft]) slices.clear();
+    for (const slices of [this.#late, this.#wanted, this.#healed, this.#bereft]) slices.clear();
     for (const { actor } of this.#all.values()) actor.stop();
   }
 
   #tell(election: string, event: CandidateEvent): void {
-    if (!this.#isStopped) this.#candidacy(election).actor.send(event);
+    if (!this.#isStopped) this.#send(this.#candidacy(election), event);
+  }
+
+  #send(candidacy: Candidacy, event: CandidateEvent): void {
+    if (event.type !== 'eligible') return candidacy.actor.send(event);
+    // Told again while it waits it keeps its place.
+    if (event.value && candidacy.isVetoed && !this.#hasRoom()) return this.#healed.add(candidacy);
+    this.#healed.delete(candidacy);
+    candidacy.actor.send(event);
   }
 
   /** Whoever is to ask may be told so. */
@@ -444,6 +455,7 @@ export class Candidacies {
     if (isAsking) return;
     this.#late.resume();
     this.#wanted.resume();
+    this.#healed.resume();
   }
 
   /** It brought what a candidate stood by for or had given up for lost, or what was heard of before the session was. */

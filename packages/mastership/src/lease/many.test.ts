@@ -359,6 +359,30 @@ describe('thousands of elections at one node', () => {
     expect(asking()).toHaveLength(1);
   });
 
+  it('nor do more ask when a node is healthy again: they hear of it as there is room, and of a veto at once', () => {
+    const elections = names(HOLDS);
+    const bench = new Bench();
+    bench.candidacies.tellAll({ type: 'eligible', value: false });
+    for (const election of elections) bench.send({ type: 'want' }, election);
+    bench.clock.advance(300);
+    bench.candidacies.tellAll({ type: 'eligible', value: true });
+    bench.clock.advance(100);
+    bench.choose(bench.last('open'));
+    bench.clock.advance(100);
+    const asked = bench.proposals('beMaster');
+    expect(asked.length).toBeLessThanOrEqual(512);
+    expect(asked.length).toBeGreaterThan(500);
+    const unheard = elections.filter((election) => JSON.stringify(bench.state(election)).includes('vetoed'));
+    bench.send({ type: 'eligible', value: false }, unheard[0]);
+    let chosen = 0;
+    for (let ms = 0; ms < 200; ms++) {
+      const proposals = bench.proposals('beMaster');
+      for (; chosen < proposals.length; chosen++) bench.choose(proposals[chosen] as Command);
+      bench.clock.advance(1);
+    }
+    expect(elections.filter((election) => !bench.isMaster(election))).toEqual([unheard[0]]);
+  });
+
   it('a wish that nobody heard yet is taken back unheard', () => {
     const elections = names(HOLDS);
     const bench = new Bench();
