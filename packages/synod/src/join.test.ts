@@ -34,3 +34,11 @@ it('lists every problem at once, whichever layer minds it', async () => {
 it('says nothing of the voters for want of a node', () => {
   expect(optionProblems({ ...options, node: '' })).toEqual([expect.stringContaining('node (or SYNOD_NODE, HOSTNAME)')]);
 });
+
+it('honours its signal while it rehearses, before it touches the connection', async () => {
+  const reason = new Error('not any more');
+  const joining = new AbortController();
+  setTimeout(() => joining.abort(reason));
+  await expect(join({} as never, { ...options, signal: joining.signal })).rejects.toBe(reason);
+  await expect(join({} as never, { ...options, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+});

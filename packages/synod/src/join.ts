@@ -47,7 +47,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const problems = optionProblems(options);
   const node = nodeOf(options);
   if (problems.length > 0 || node === undefined) throw new ConfigError(problems);
-  if (!isBus(nats) && options.membership.role !== 'observer') await prepare();
+  if (!isBus(nats) && options.membership.role !== 'observer') await unlessAborted(prepare(), options.signal);
   const { group: name, node: _node, membership, events = true, onOverrun, ...rest } = options;
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
@@ -119,15 +119,30 @@ export async function prepare(): Promise<void> {
   await rehearsal;
 }
 
-/** Once in a process, when its first group has come to rest. */
+/** Whoever does not want to join any more does not wait for it. */
+async function unlessAborted(work: Promise<void>, signal?: AbortSignal): Promise<void> {
+  signal?.throwIfAborted();
+  const { promise: aborted, reject } = Promise.withResolvers<never>();
+  const onAbort = () => reject(signal?.reason);
+  signal?.addEventListener('abort', onAbort, { once: true });
+  await Promise.race([work, aborted]);
+  signal?.removeEventListener('abort', onAbort);
+}
+
+/** Once in a process, when a group of it has come to rest. */
 function rehearseOn(group: Group, leaseMs: number): void {
   if (hasGoneOn) return;
   hasGoneOn = true;
   const leaving = new AbortController();
-  const timer = setTimeout(() => void rehearsed(MASTERSHIPS_LATER, leaving.signal), leaseMs);
+  let hasBegun = false;
+  const timer = setTimeout(() => {
+    hasBegun = true;
+    void rehearsed(MASTERSHIPS_LATER, leaving.signal);
+  }, leaseMs);
   void group.closed.then(() => {
     clearTimeout(timer);
     leaving.abort();
+    if (!hasBegun) hasGoneOn = false; // The next group does.
   });
 }
 
