@@ -95,8 +95,8 @@ const callers = new AsyncLocalStorage<unknown>();
 
 /** What a process plays before it joins its first group: some 0.1 s, so that its first election is not its slowest. */
 const MASTERSHIPS_FIRST = 2;
-/** And later, beside its work: as often as it takes until the code of a hand-over is compiled. */
-const MASTERSHIPS_LATER = 20;
+/** And later, beside its work: as often as it takes until a hand-over is no slower than the next; more only costs memory. */
+const MASTERSHIPS_LATER = 8;
 
 let rehearsal: Promise<unknown> | null = null;
 let hasGoneOn = false;
