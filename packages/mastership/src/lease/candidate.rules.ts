@@ -25,10 +25,16 @@ export const candidateRules = {
 
   // T2, T11: waiting and asking
 
-  /** T11: up to a twentieth of the lease, less for higher priority. */
+  /**
+   * T11: up to a twentieth of the lease, less for higher priority. Who has none asks first as the holder's heir, and otherwise
+   * leaves the heir the time of asking: two that ask at once hold each other up for longer than that.
+   */
   jitterMs(c: CandidateContext): number {
     const { leaseMs, input } = c.input.lease();
-    return (leaseMs / 20) * (1 - c.priority / 100) * input.random.next();
+    const heir = c.priority > 0 ? null : c.input.heirOf(recordOf(c).node);
+    if (heir === input.self) return 0;
+    const [least, most] = heir === null ? [0, 1] : [1 / 4, 3 / 4];
+    return (leaseMs / 20) * (1 - c.priority / 100) * between(input.random, least, most);
   },
 
   /**
@@ -100,7 +106,7 @@ export const candidateRules = {
     !c.rules.isNear(c) &&
     c.rules.mayAsk(c) &&
     now(c) >= c.notBeforeMs &&
-    c.input.isHeirOf(recordOf(c).node),
+    c.input.heirOf(recordOf(c).node) === c.input.lease().input.self,
 
   /** The record is free, or T2 is about to end for its holder: then jitter and rest stand in the way. */
   isNear: (c: CandidateContext): boolean => c.aim !== null && (c.aim.holder === null || now(c) >= c.aim.nearAtMs),

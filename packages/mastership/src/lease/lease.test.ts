@@ -124,8 +124,8 @@ describe('asking', () => {
   });
 
   it('T11: jitter of up to a twentieth of the lease, less for higher priority, none after Resign', () => {
-    const askedAfter = (priority: number, freed: boolean): number => {
-      const bench = new Bench({ priority });
+    const askedAfter = (priority: number, freed: boolean, heir: string | null = null): number => {
+      const bench = new Bench({ priority, heirOf: () => heir });
       const session = bench.otherMaster();
       if (freed) bench.other({ type: 'resign', election: 'group', session, term: session });
       const startMs = bench.clock.now();
@@ -137,6 +137,9 @@ describe('asking', () => {
     expect(askedAfter(80, false)).toBe(WAIT_MS + 5);
     expect(askedAfter(100, false)).toBe(WAIT_MS);
     expect(askedAfter(0, true)).toBeLessThanOrEqual(1);
+    expect(askedAfter(0, false, 'a')).toBe(WAIT_MS); // The heir at once,
+    expect(askedAfter(0, false, 'c')).toBe(WAIT_MS + 25); // the others no sooner than
+    expect(askedAfter(80, false, 'c')).toBe(WAIT_MS + 5); // Whoever is preferred gives way to no heir.
   });
 
   it('T11: after a Resign it is the turn of who waited longest; the others give way for a two-hundredth of the lease each', () => {
@@ -297,7 +300,7 @@ describe('outside the log', () => {
 
 describe('standing by (T11)', () => {
   const heir = () => {
-    const bench = new Bench({ isHeirOf: (node) => node === 'b' });
+    const bench = new Bench({ heirOf: (node) => (node === 'b' ? 'a' : 'c') });
     const session = bench.otherMaster();
     bench.send({ type: 'want' });
     return { bench, session };
@@ -328,7 +331,7 @@ describe('standing by (T11)', () => {
   });
 
   it.each(['eligible', 'caughtUp'] as const)('stands by only if %s', (type) => {
-    const bench = new Bench({ isHeirOf: () => true });
+    const bench = new Bench({ heirOf: () => 'a' });
     bench.otherMaster();
     bench.send({ type, value: false });
     bench.send({ type: 'want' });
@@ -390,7 +393,7 @@ describe('standing by (T11)', () => {
   });
 
   it('what has opened is remembered until it has ended, however often masters change meanwhile', () => {
-    const bench = new Bench({ isHeirOf: () => true });
+    const bench = new Bench({ heirOf: () => 'a' });
     const own = bench.becomeMaster();
     bench.send({ type: 'resign', isSettled: true });
     bench.choose(bench.last('resign'));

@@ -32,10 +32,10 @@ export interface CandidateInput {
   /** Stands in the record while we are master. */
   readonly metadata?: Readonly<Record<string, string>>;
   /**
-   * Whether this candidate stands by while `node` holds, so that giving back and taking are one round (T11). If several do,
-   * the first in the log has it. Default: no.
+   * Whose turn it is after `node` (T11): he stands by while it holds, so that giving back and taking are one round, and asks
+   * before the others when it has died. Default: nobody's.
    */
-  readonly isHeirOf?: (node: NodeId) => boolean;
+  readonly heirOf?: (node: NodeId) => NodeId | null;
   /** The session of this node, as it is at this instant: the lease that all its masterships hang on. */
   readonly lease: () => SessionContext;
 }

@@ -722,7 +722,7 @@ export class GroupNode implements Group {
     const actor = this.#createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,
-      input: { ...given, priority, metadata, isHeirOf: (node) => this.#isHeirOf(given.election, node) },
+      input: { ...given, priority, metadata, heirOf: (node) => this.#heirOf(given.election, node) },
       ...this.#inspection,
     });
     actor.subscribe({ error: (error) => this.#fail(internal(error)) });
@@ -730,8 +730,8 @@ export class GroupNode implements Group {
   }
 
   /** Of the group's own election; for many, the holder's renewals would be answered with as many messages. */
-  #isHeirOf(election: string, node: NodeId): boolean {
-    return election === GROUP_ELECTION && this.#member?.voters.heirOf(node) === this.node;
+  #heirOf(election: string, node: NodeId): NodeId | null {
+    return election === GROUP_ELECTION ? (this.#member?.voters.heirOf(node) ?? null) : null;
   }
 
   async #askPresent(signal?: AbortSignal): Promise<void> {

@@ -852,7 +852,7 @@ class Step {
     const held = this.candidate.terms.get(election);
     const { holding } = session;
     return {
-      input: { election, priority: 100, metadata: {}, isHeirOf: () => false, lease: () => session },
+      input: { election, priority: 100, metadata: {}, heirOf: () => null, lease: () => session },
       rules: this.#rules.lease,
       priority: 100,
       isWanted: true,
