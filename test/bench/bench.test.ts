@@ -56,6 +56,19 @@ describe('bench', () => {
     expect(out).toBe('');
     expect(err).toContain('coldstart could not be measured: ');
   });
+
+  it.each([
+    ['no bench', []],
+    ['an unknown one', ['cold']],
+    ['an unknown option', ['ismaster', '--calm']],
+    ['a value that is none', ['failover', '--leases', '200,soon']],
+  ])('usage, 2: %s', async (_what, args) => {
+    expect(await run(args)).toMatchObject({ code: 2, out: '', err: expect.stringMatching(/usage|error/i) });
+  });
+
+  it('--help is no mistake', async () => {
+    expect(await run(['--help'])).toMatchObject({ code: 0, out: expect.stringContaining('failover') });
+  });
 });
 
 describe('quantile', () => {

@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { exitOnUsage } from '../support/usage.ts';
 import { campaign } from './campaign.ts';
 import { coldstart } from './coldstart.ts';
 import { elections } from './elections.ts';
@@ -32,7 +33,8 @@ const benches: readonly Bench[] = [
 
 const program = new Command('bench')
   .description('Measures Synod on this machine: real processes, a real NATS server, real journals.')
-  .usage('<name> [options]');
+  .usage('<name> [options]')
+  .exitOverride(exitOnUsage);
 
 for (const bench of benches) {
   const command = program.command(bench.name).description(bench.summary);

@@ -13,6 +13,7 @@ import {
   type Window,
 } from '@synod/simulator';
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { exitOnUsage } from '../support/usage.ts';
 import { lookFor } from './control.ts';
 import { drain } from './drain.ts';
 import { explore } from './explore.ts';
@@ -47,6 +48,7 @@ function windowOf(text: string): Window {
 await new Command('sim')
   .description('Simulates whole groups under faults: first safety, then a healed majority must have a master.')
   .usage('[options]')
+  .exitOverride(exitOnUsage)
   .option('--seeds <n>', 'how many schedules, one seed each (default: 1000; 1 with --seed alone)', whole)
   .option('--seed <s>', 'the first seed (default: 1)', whole)
   .option('--nodes <n>', 'members of each group (default: drawn, 1, 3 or 5)', whole)
