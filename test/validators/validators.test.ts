@@ -68,6 +68,38 @@ describe.each(pairs)('$name', ({ schema, validator }) => {
   });
 });
 
+describe.each(pairs.filter(({ name }) => /consent|isMasterEvent/.test(name)))('metadata in $name', (pair) => {
+  const passes = (metadata: unknown): boolean =>
+    pair.validator({
+      ...{ type: 'consent', election: 'group', term: 1, session: 1, metadata },
+      ...{ specversion: '1.0', source: 'synod://g/n1', subject: 'group', id: 'g/group/elected/1' },
+      ...(pair.name === 'isMasterEvent' && {
+        type: 'synod.master.elected.v1',
+        time: 't',
+        datacontenttype: 'application/json',
+      }),
+      data: {
+        ...{ group: 'g', election: 'group', term: 1, version: 1, cause: 'vacant', previous: null, leaseMs: 1000 },
+        current: { node: 'n1', metadata },
+      },
+    });
+
+  it.each([
+    ['an address', { address: 'http://10.0.0.7:3000' }],
+    ['no key at all', { '': '' }],
+    ['a key of 256 characters', { ['k'.repeat(256)]: 'v' }],
+    ['a key with a line break', { 'a\nb': 'v' }],
+  ])('%s passes', (_what, metadata) => expect(passes(metadata)).toBe(true));
+
+  it.each([
+    ['a key of 257', { ['k'.repeat(257)]: 'v' }],
+    ['a key of 257 with a line break', { [`${'k'.repeat(256)}\n`]: 'v' }],
+    ['no text', { a: 7 }],
+    ['no text under a key with a line break', { 'a\nb': 7 }],
+    ['too long a text under such a key', { 'a\nb': 'v'.repeat(4097) }],
+  ])('%s does not', (_what, metadata) => expect(passes(metadata)).toBe(false));
+});
+
 /** Also of a check that throws. */
 function outcome(check: () => boolean): string {
   try {

@@ -54,8 +54,9 @@ export function valid(schema: Schema): Arbitrary<unknown> {
 
 function validObject({ properties = {}, required = [], patternProperties, maxProperties }: Schema): Arbitrary<unknown> {
   if (patternProperties) {
-    const [value = {}] = Object.values(patternProperties);
-    return fc.dictionary(fc.string({ maxLength: 16 }), valid(value), { maxKeys: Math.min(3, maxProperties ?? 3) });
+    const [[pattern, value] = ['^$', {}]] = Object.entries(patternProperties);
+    const key = fc.stringMatching(new RegExp(pattern, 'u'));
+    return fc.dictionary(key, valid(value), { maxKeys: Math.min(3, maxProperties ?? 3) });
   }
   const fields = Object.fromEntries(Object.entries(properties).map(([name, schema]) => [name, valid(schema)]));
   return fc.record(fields, { requiredKeys: [...required] });
@@ -85,7 +86,7 @@ export function edges(schema: Schema): unknown[] {
   ]);
   const visit = (part: unknown): void => {
     if (typeof part !== 'object' || part === null) return;
-    const { minimum, maximum, maxLength, maxProperties, minItems, maxItems } = part as Schema;
+    const { minimum, maximum, maxLength, maxProperties, minItems, maxItems, patternProperties } = part as Schema;
     if ('const' in part) found.add(part.const);
     for (const limit of [minimum, maximum])
       if (limit !== undefined) for (const by of [-1, 0, 1, 0.5]) found.add(limit + by);
@@ -97,6 +98,9 @@ export function edges(schema: Schema): unknown[] {
     if (maxProperties !== undefined)
       for (const by of [0, 1])
         found.add(Object.fromEntries(Array.from({ length: maxProperties + by }, (_, index) => [`k${index}`, 'v'])));
+    if (patternProperties !== undefined)
+      for (const key of ['', 'line\nbreak', 'k'.repeat(256), '😀'.repeat(256), 'k'.repeat(257)])
+        found.add({ [key]: 'v' }).add({ [key]: 7 });
     for (const inner of Object.values(part)) visit(inner);
   };
   visit(schema);

@@ -31,4 +31,7 @@ export const priority = Type.Integer({ minimum: 0, maximum: 100 });
 /** Free text of a user: metadata values, reasons. */
 export const text = Type.String({ maxLength: 4096 });
 
-export const metadata = Type.Record(Type.String({ maxLength: 256 }), text, { maxProperties: 64 });
+/** Of keys up to 256 characters. A pattern is all that TypeBox keeps of what is said of them; `.` knows no line breaks. */
+const key = Type.String({ pattern: '^[\\s\\S]{0,256}$' });
+
+export const metadata = Type.Record(key, text, { maxProperties: 64, additionalProperties: false });
