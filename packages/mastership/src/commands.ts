@@ -91,11 +91,13 @@ export type MasterCommand = OpenSession | Renew | BeMaster | Resign | Transfer |
 export const MASTER = 'master';
 
 /** The command as the log carries it. */
-export const encodeMasterCommand = (id: CommandId, command: MasterCommand): Command => ({
-  id,
-  machine: MASTER,
-  body: pack(command),
-});
+export function encodeMasterCommand(id: CommandId, command: MasterCommand): Command {
+  const body = pack(command);
+  // What can be read comes out of the bytes as it went in: whoever wrote them need not read them.
+  const known = read(command);
+  if (known) decoded.set(body, known);
+  return { id, machine: MASTER, body };
+}
 
 /**
  * What a body asks for, `null` if it cannot be read: the same answer at every node (N1). Never throws: bodies are anybody's.
@@ -105,12 +107,14 @@ export const encodeMasterCommand = (id: CommandId, command: MasterCommand): Comm
 export function decodeMasterCommand(body: Uint8Array): MasterCommand | null {
   let command = decoded.get(body);
   if (command === undefined) {
-    const data = unpack(body);
-    command = isFields(data) ? (readers.get(data['type'])?.(data) ?? null) : null;
+    command = read(unpack(body));
     decoded.set(body, command);
   }
   return command;
 }
+
+const read = (data: unknown): MasterCommand | null =>
+  isFields(data) ? (readers.get(data['type'])?.(data) ?? null) : null;
 
 /** Whoever appends reads a body, and each fold of this process that applies it: the same bytes are read once. */
 const decoded = new Recent<Uint8Array, MasterCommand | null>(1024);
@@ -150,8 +154,9 @@ function readResign({ election, session, term }: Fields): Resign | null {
   return { type: 'resign', election, session, term };
 }
 
-function readTransfer({ election, session, term, to, metadata }: Fields): Transfer | null {
-  if (!isName(election) || !isCount(session) || !isCount(term) || !isCount(to) || !isMetadata(metadata)) return null;
+function readTransfer({ election, session, term, to, metadata: told }: Fields): Transfer | null {
+  const metadata = readMetadata(told);
+  if (!isName(election) || !isCount(session) || !isCount(term) || !isCount(to) || metadata === null) return null;
   return { type: 'transfer', election, session, term, to, metadata };
 }
 
@@ -163,8 +168,9 @@ function readExpire({ session, expectedVersion }: Fields): Expire | null {
   return isCount(session) && isCount(expectedVersion) ? { type: 'expire', session, expectedVersion } : null;
 }
 
-function readTake({ election, expectedVersion, holder: seen, metadata }: Fields): Take | null {
-  if (!isName(election) || !isCount(expectedVersion) || !isMetadata(metadata)) return null;
+function readTake({ election, expectedVersion, holder: seen, metadata: told }: Fields): Take | null {
+  const metadata = readMetadata(told);
+  if (!isName(election) || !isCount(expectedVersion) || metadata === null) return null;
   if (seen === null) return { election, expectedVersion, holder: null, metadata };
   const holder = isFields(seen) ? readHolder(seen) : null;
   return holder && { election, expectedVersion, holder, metadata };
@@ -188,8 +194,13 @@ const isLease = (value: unknown): value is number => isCount(value) && value <= 
 const isText = (value: unknown, maxLength: number): value is string =>
   typeof value === 'string' && value.length <= maxLength && value.isWellFormed();
 
-const isMetadata = (value: unknown): value is Metadata => {
-  if (!isFields(value)) return false;
+/** A copy: what a command was made of is its maker's, who may go on changing it. */
+function readMetadata(value: unknown): Metadata | null {
+  if (!isFields(value)) return null;
   const entries = Object.entries(value);
-  return entries.length <= 64 && entries.every(([key, text]) => isText(key, 256) && isText(text, 4096));
-};
+  return entries.length <= 64 && entries.every(isEntry) ? Object.fromEntries(entries) : null;
+}
+
+/** A key of that name does not come out of the bytes as it went in. */
+const isEntry = (entry: [string, unknown]): entry is [string, string] =>
+  isText(entry[0], 256) && entry[0] !== '__proto__' && isText(entry[1], 4096);

@@ -268,8 +268,7 @@ describe('what was chosen', () => {
 
   it('an unreadable batch takes as many positions as its frame says (N1)', () => {
     const { log: l, heard } = observed();
-    const broken = encodeBatch([command('a/1'), command('a/2')]);
-    broken.fill(0xc1, 4);
+    const broken = Uint8Array.from(encodeBatch([command('a/1'), command('a/2')])).fill(0xc1, 4);
     expect(decodeBatch(broken)).toEqual([null, null]);
     l.apply(1, broken);
     l.apply(2, encodeBatch([command('a/3')]));

@@ -12,7 +12,6 @@ import {
   type NodeId,
   type ProposeOptions,
   type Random,
-  Recent,
   type TimerHandle,
   type Value,
 } from '@synod/protocol';
@@ -37,12 +36,6 @@ export interface PaxosLogOptions {
   /** B1a: we should lead ourselves. */
   lead(reason: LeadReason): void;
 }
-
-/**
- * A value is seen when it is proposed and again when it is chosen, and by several nodes where they live in one process: the
- * same bytes are decoded once. As many as the window is wide.
- */
-const decoded = new Recent<Value, readonly (Command | null)[]>(32);
 
 /** A command asked for and not chosen yet. */
 interface Pending {
@@ -141,12 +134,12 @@ export class PaxosLog implements ConsensusLog {
 
   /** A value was seen in an Accept, chosen or not (T2). */
   seen(value: Value): void {
-    for (const command of this.#decode(value)) if (command) this.#tellSeen(command);
+    for (const command of decodeBatch(value)) if (command) this.#tellSeen(command);
   }
 
   /** The next slot in order. A no-op takes no position, an unreadable command takes one (N1). */
   apply(_slot: number, value: Value): void {
-    for (const command of this.#decode(value)) {
+    for (const command of decodeBatch(value)) {
       const position = ++this.#position;
       if (command) {
         this.#pending.delete(command.id);
@@ -241,15 +234,6 @@ export class PaxosLog implements ConsensusLog {
   #drawPatience(): number {
     const { leaseMs, random } = this.#options;
     return (leaseMs / 3) * between(random, 2 / 3, 4 / 3);
-  }
-
-  #decode(value: Value): readonly (Command | null)[] {
-    let commands = decoded.get(value);
-    if (!commands) {
-      commands = decodeBatch(value);
-      decoded.set(value, commands);
-    }
-    return commands;
   }
 
   #tellSeen(command: Command): void {

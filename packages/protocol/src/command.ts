@@ -1,4 +1,5 @@
 import { pack, unpack } from './msgpack.ts';
+import { Recent } from './recent.ts';
 import type { Command } from './schemas/command.ts';
 import { isCommand } from './validators.generated.ts';
 
@@ -20,6 +21,12 @@ export const commandBytes = (command: Command): number =>
   command.body.byteLength + command.id.length + command.machine.length + 16;
 
 /**
+ * A value is decoded when it is asked for, when it is proposed and when it is chosen, and by several nodes where they live in one
+ * process: the same bytes are read once, and not at all by whoever wrote them. As many as the window is wide.
+ */
+const decoded = new Recent<Value, readonly (Command | null)[]>(32);
+
+/**
  * Frame of a batch: count of commands (u32, big endian), then the commands. The count stands outside the encoding, so that a
  * batch nobody can decode still advances the position by the same number at every node (protocol.md, "position").
  */
@@ -28,6 +35,8 @@ export function encodeBatch(commands: readonly Command[]): Value {
   const rows = commands.map(({ id, machine, body }) => [id, machine, body]);
   const value = pack(rows, HEADER_BYTES);
   new DataView(value.buffer).setUint32(0, commands.length);
+  // What passes this check comes out of the bytes as it went in.
+  if (commands.every(isCommand)) decoded.set(value, [...commands]);
   return value;
 }
 
@@ -46,6 +55,15 @@ export function batchCount(value: Value): number {
  * refuses the same commands (N1).
  */
 export function decodeBatch(value: Value): readonly (Command | null)[] {
+  let commands = decoded.get(value);
+  if (commands === undefined) {
+    commands = readBatch(value);
+    decoded.set(value, commands);
+  }
+  return commands;
+}
+
+function readBatch(value: Value): readonly (Command | null)[] {
   const count = batchCount(value);
   if (count === 0) return [];
   const unreadable = () => new Array<null>(count).fill(null);
