@@ -266,7 +266,7 @@ function publishEvents(group: Group, bus: Bus, leaseMs: number): void {
   group.addEventListener('record', ({ detail }) => {
     if (!detail.isFresh) return;
     const change = { ...detail, group: group.name, node: group.node, timeMs: systemClock.wallNow() };
-    soon.add(change, detail.isLeading ? 0 : leaseMs / 20);
+    soon.add(change, detail.isLeading ? 0 : leaseMs / 4);
   });
   void group.closed.then(() => soon.close());
 }

@@ -115,6 +115,8 @@ export class Candidacies {
   readonly #watchers = new Map<number, Watchers>();
   /** Who waits, and is still to hear that its record changed, or that the way is free. */
   readonly #late: Slices<Candidacy>;
+  /** Who waits, and is still to hear whom it waits for now. */
+  readonly #onlookers: Slices<Candidacy>;
   /** Elections that somebody here wants, whose candidates have not heard of it yet. */
   readonly #wanted: Slices<string>;
   /** Who was unhealthy, and is still to hear that it is not any more. */
@@ -137,6 +139,7 @@ export class Candidacies {
     const { later } = options;
     const mayTell = () => this.#hasRoom();
     this.#late = new Slices({ later, mayTell, tell: (candidacy) => this.#tellRecord(candidacy) });
+    this.#onlookers = new Slices({ later, tell: (candidacy) => this.#tellRecord(candidacy) });
     this.#wanted = new Slices({ later, mayTell, tell: (election) => this.#tell(election, { type: 'want' }) });
     this.#healed = new Slices({ later, mayTell, tell: ({ actor }) => actor.send({ type: 'eligible', value: true }) });
     this.#bereft = new Slices({ later, tell: ({ actor }) => actor.send({ type: 'over', lostBy: this.#lostBy }) });
@@ -225,7 +228,7 @@ export class Candidacies {
   /** Stops timers; nothing is said any more. */
   close(): void {
     this.#isStopped = true;
-    for (const slices of [this.#late, this.#wanted, this.#healed, this.#bereft]) slices.clear();
+    for (const slices of [this.#late, this.#onlookers, this.#wanted, this.#healed, this.#bereft]) slices.clear();
     for (const { actor } of this.#all.values()) actor.stop();
   }
 
@@ -260,8 +263,7 @@ export class Candidacies {
       else if (known && incarnationOf(setBy) === this.lease().input.incarnation) this.#tellWhenRoom(known);
       // Of many that change together (a holder has died, another has taken them all) those who merely wait hear a while later,
       // a few at a time, and once of all that happened meanwhile: they look at their record as it is then.
-      else if (known && (this.#late.has(known) || ++waiting > AT_ONCE))
-        this.#late.add(known, this.lease().leaseMs / 10);
+      else if (known && (this.#isPutOff(known) || ++waiting > AT_ONCE)) this.#putOff(known, master === null);
       else if (known) this.#tellRecord(known);
       // T7: nobody here asked for it.
       else if (master !== null && master === this.lease().holding?.session) this.tell(election, { type: 'record' });
@@ -269,8 +271,22 @@ export class Candidacies {
     this.#review();
   }
 
+  #isPutOff(candidacy: Candidacy): boolean {
+    return this.#late.has(candidacy) || this.#onlookers.has(candidacy);
+  }
+
+  /** What is free may have to be asked for. Whoever has been taken is waited for a lease at least, and that is soon enough. */
+  #putOff(candidacy: Candidacy, isFree: boolean): void {
+    const { leaseMs } = this.lease();
+    this.#late.delete(candidacy);
+    this.#onlookers.delete(candidacy);
+    if (isFree) this.#late.add(candidacy, leaseMs / 10);
+    else this.#onlookers.add(candidacy, leaseMs / 4);
+  }
+
   #tellRecord(candidacy: Candidacy): void {
     this.#late.delete(candidacy);
+    this.#onlookers.delete(candidacy);
     candidacy.actor.send({ type: 'record' });
   }
 

@@ -106,6 +106,7 @@ export const candidateRules = {
     !c.rules.isNear(c) &&
     c.rules.mayAsk(c) &&
     now(c) >= c.notBeforeMs &&
+    c.input.standsBy &&
     c.input.heirOf(recordOf(c).node) === c.input.lease().input.self,
 
   /** The record is free, or T2 is about to end for its holder: then jitter and rest stand in the way. */

@@ -53,7 +53,7 @@ export function initialSession(input: SessionInput, rules: LeaseRules): SessionC
 }
 
 export const initialCandidate = (input: CandidateInput, rules: LeaseRules): CandidateContext => ({
-  input: { priority: 0, metadata: {}, heirOf: () => null, ...input },
+  input: { priority: 0, metadata: {}, heirOf: () => null, standsBy: false, ...input },
   rules,
   priority: input.priority ?? 0,
   isWanted: false,

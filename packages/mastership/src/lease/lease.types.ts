@@ -31,11 +31,13 @@ export interface CandidateInput {
   readonly priority?: number;
   /** Stands in the record while we are master. */
   readonly metadata?: Readonly<Record<string, string>>;
-  /**
-   * Whose turn it is after `node` (T11): he stands by while it holds, so that giving back and taking are one round, and asks
-   * before the others when it has died. Default: nobody's.
-   */
+  /** Whose turn it is after `node`: he asks before the others when it has died (T11). Default: nobody's. */
   readonly heirOf?: (node: NodeId) => NodeId | null;
+  /**
+   * The heir stands by while another holds, so that giving back and taking are one round (T11). Of one election of a session:
+   * for many, the holder's renewals would be answered with as many messages. Default: no.
+   */
+  readonly standsBy?: boolean;
   /** The session of this node, as it is at this instant: the lease that all its masterships hang on. */
   readonly lease: () => SessionContext;
 }

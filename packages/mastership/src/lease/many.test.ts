@@ -167,7 +167,9 @@ describe('many elections on one session', () => {
     expect(events.size).toBe(32);
     for (const election of elections.slice(32)) take(other, election);
     expect(events.size).toBe(32);
-    bench.clock.advance(200);
+    bench.clock.advance(240); // Nothing is to be asked for: whoever asked for them has better things to do.
+    expect(events.size).toBe(32);
+    bench.clock.advance(60);
     expect(events.size).toBe(200);
     expect(elections.slice(32).every((election) => events.get(election) === 1)).toBe(true);
     expect(elections.slice(32).every((election) => bench.candidate(election).aim?.holder?.session === other)).toBe(

@@ -20,7 +20,7 @@ const halfway = { next: () => 0.5, id: () => 'unused' };
 export type Emitted<Type extends CandidacyEvent['type']> = Extract<CandidacyEvent, { type: Type }>;
 
 export type BenchInput = Partial<SessionInput> &
-  Partial<Pick<CandidateInput, 'priority' | 'metadata' | 'heirOf'>> & {
+  Partial<Pick<CandidateInput, 'priority' | 'metadata' | 'heirOf' | 'standsBy'>> & {
     rules?: LeaseRules;
     clock?: VirtualClock;
     seed?: number;
@@ -53,7 +53,7 @@ export class Bench {
   readonly #listeners: ((event: Emitted<'propose'>) => void)[] = [];
 
   constructor(input: BenchInput = {}) {
-    const { rules, seed, priority, metadata, heirOf, ...rest } = input;
+    const { rules, seed, priority, metadata, heirOf, standsBy = true, ...rest } = input;
     this.clock = input.clock ?? new VirtualClock();
     const { clock } = this;
     const leaseMs = input.leaseMs ?? 1_000;
@@ -76,7 +76,7 @@ export class Bench {
     const own = {
       ...(priority === undefined ? {} : { priority }),
       ...(metadata && { metadata }),
-      ...(heirOf && { heirOf }),
+      ...(heirOf && { heirOf, standsBy }),
     };
     this.candidacies = new Candidacies({
       session: this.actor,

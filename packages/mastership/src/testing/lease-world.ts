@@ -230,7 +230,8 @@ class Node {
     const candidacies = new Candidacies({
       later: (work, delayMs) => clock.setTimeout(work, delayMs),
       session: actor,
-      candidate: (input) => createActor(machine, { clock, input: { ...input, heirOf: () => this.name } }),
+      candidate: (input) =>
+        createActor(machine, { clock, input: { ...input, heirOf: () => this.name, standsBy: true } }),
       tell: (event) => {
         if (event.type === 'propose') this.#propose(event.command, event.followedBy);
         if (event.type === 'standBy') this.#standBy(event);

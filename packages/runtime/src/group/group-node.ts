@@ -722,17 +722,14 @@ export class GroupNode implements Group {
     const actor = this.#createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,
-      input: { ...given, priority, metadata, heirOf: (node) => this.#heirOf(given.election, node) },
+      input: { ...given, priority, metadata, heirOf: this.#heirOf, standsBy: given.election === GROUP_ELECTION },
       ...this.#inspection,
     });
     actor.subscribe({ error: (error) => this.#fail(internal(error)) });
     return actor;
   }
 
-  /** Of the group's own election; for many, the holder's renewals would be answered with as many messages. */
-  #heirOf(election: string, node: NodeId): NodeId | null {
-    return election === GROUP_ELECTION ? (this.#member?.voters.heirOf(node) ?? null) : null;
-  }
+  readonly #heirOf = (node: NodeId): NodeId | null => this.#member?.voters.heirOf(node) ?? null;
 
   async #askPresent(signal?: AbortSignal): Promise<void> {
     await this.#onlooker?.askPresent(signal);

@@ -122,12 +122,16 @@ describe('T8: hand-over', () => {
     const world = await started();
     world.campaign('a');
     await world.untilMaster();
-    const { started: isJoined } = world.launch('o', { membership: { role: 'observer' } });
+    const { started: joining } = world.launch('o', { membership: { role: 'observer' } });
+    let isJoined = false;
+    void joining.then(() => {
+      isJoined = true;
+    });
     const campaign = world.node('c').election('x').campaign();
     void world.node('c').election('y').campaign(); // Its session lives on.
     const seen = (election: string) => world.node('o').election(election).master?.node;
-    await world.until(() => seen('x') === 'c' && seen('y') === 'c', 2 * world.leaseMs);
-    const [mastership] = await Promise.all([campaign, isJoined]);
+    await world.until(() => seen('x') === 'c' && seen('y') === 'c' && isJoined, 2 * world.leaseMs);
+    const mastership = await campaign;
     world.network.cut('a', 'o');
     void mastership.resign();
     await world.until(() => world.node('b').election('x').master === null, world.leaseMs);

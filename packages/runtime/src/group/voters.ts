@@ -6,6 +6,8 @@ import type { Clock, Configuration, Incarnation, NodeId, QuorumSystem, Store } f
 export class Voters {
   readonly #clock: Clock;
   readonly #configuration: Configuration;
+  /** In order. */
+  readonly #names: readonly NodeId[];
   readonly #quorum: QuorumSystem;
   readonly #self: NodeId;
   /** Highest incarnation counter seen of each store; kept in the journal (I2). */
@@ -25,6 +27,7 @@ export class Voters {
     this.#clock = options.clock;
     this.#self = options.self;
     this.#configuration = options.configuration;
+    this.#names = options.configuration.voters.map(({ node }) => node).sort();
     this.#quorum = options.quorum;
     this.incarnations = options.incarnations;
   }
@@ -71,9 +74,9 @@ export class Voters {
    * that does not lead cannot know, and if he does not, the others ask a round later.
    */
   heirOf(node: NodeId): NodeId | null {
-    const others = this.#configuration.voters.map((voter) => voter.node).filter((other) => other !== node);
-    others.sort();
-    return others.find((other) => other > node) ?? others[0] ?? null;
+    const names = this.#names;
+    const heir = names.find((name) => name > node) ?? names[0];
+    return heir === node ? null : (heir ?? null);
   }
 
   /** News of a chosen slot, as it happened: a quorum was there, though a follower hears only the leader. */

@@ -852,7 +852,7 @@ class Step {
     const held = this.candidate.terms.get(election);
     const { holding } = session;
     return {
-      input: { election, priority: 100, metadata: {}, heirOf: () => null, lease: () => session },
+      input: { election, priority: 100, metadata: {}, heirOf: () => null, standsBy: false, lease: () => session },
       rules: this.#rules.lease,
       priority: 100,
       isWanted: true,
