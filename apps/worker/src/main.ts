@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import { connect } from '@nats-io/transport-node';
 import { pino } from 'pino';
-import { join, type Mastership, recordHistory } from 'synod';
+import { type JoinOptions, join, type Mastership, optionProblems, recordHistory } from 'synod';
 
 const { env } = process;
 const { values: options } = parseArgs({
@@ -22,8 +22,21 @@ const { values: options } = parseArgs({
 const { group: groupName, node, journal, history } = options;
 const leaseMs = Number(options['lease-ms']);
 const log = pino({ name: node });
-
 const stop = new AbortController();
+const member: JoinOptions = {
+  group: groupName,
+  node,
+  membership: { role: 'member', voters: options.voters.split(','), journal },
+  leaseMs,
+  logger: log,
+  // SIGTERM: the work stops, the mastership is handed over, the group is left.
+  signal: stop.signal,
+};
+// Told now: a server of NATS may be long in coming.
+const problems = optionProblems(member);
+for (const problem of problems) log.fatal(problem);
+if (problems.length > 0) process.exit(1);
+
 for (const signal of ['SIGTERM', 'SIGINT'] as const) process.once(signal, () => stop.abort());
 // A connection that waits for its server cannot be told to stop; nothing has begun yet that must end in order.
 const exitAtOnce = () => process.exit(0);
@@ -41,15 +54,7 @@ const nats = await connect({
 stop.signal.removeEventListener('abort', exitAtOnce);
 
 try {
-  const group = await join(nats, {
-    group: groupName,
-    node,
-    membership: { role: 'member', voters: options.voters.split(','), journal },
-    leaseMs,
-    logger: log,
-    // SIGTERM: the work stops, the mastership is handed over, the group is left.
-    signal: stop.signal,
-  });
+  const group = await join(nats, member);
   // Written synchronously: what a killed process did is in the file up to its last instant.
   if (history) recordHistory(group, (line) => appendFileSync(history, `${JSON.stringify(line)}\n`));
   log.info({ ...group.status().journal, state: group.status().state }, `joined group ${groupName}`);

@@ -1,0 +1,20 @@
+import { afterEach, expect, it } from 'vitest';
+import { Processes } from './processes.ts';
+
+const processes = new Processes();
+afterEach(() => processes.endAll());
+
+it('a worker tells all that is wrong with its options, and does not wait for NATS', async () => {
+  const args = ['--node', 'n 1', '--lease-ms', 'soon', '--nats-url', 'nats://nowhere.invalid'];
+  const worker = processes.start('worker', args);
+  expect(await worker.ended).toEqual({ code: 1, signal: null });
+  const problems = [
+    'group is ""',
+    'is "n 1"',
+    'membership.journal',
+    'leaseMs is NaN',
+    'a voter is ""',
+    'n 1 is not among',
+  ];
+  expect(worker.lines.map(({ msg }) => msg)).toEqual(problems.map((problem) => expect.stringContaining(problem)));
+});
