@@ -62,6 +62,14 @@ describe('synod', () => {
     }
   });
 
+  it('configuration, 78: what is wrong with the rest, though something is missing', async () => {
+    const { code, stderr } = await synod('serve', '--group', 'a.b', '--voters', 'n1,n1', '--priority', '300');
+    expect(code).toBe(78);
+    const problems = ['--node (', '--journal (', 'group is "a.b"', 'priority is 300', 'names a node twice'];
+    const lines = stderr.trimEnd().split('\n');
+    expect(lines).toEqual(problems.map((problem) => expect.stringContaining(problem)));
+  });
+
   it('flags go over the environment, and an empty variable is none', async () => {
     const env = { SYNOD_GROUP: 'orders', SYNOD_NODE: '', NATS_URL: '' };
     const none = await processes.synod(['permissions'], { env });
@@ -117,6 +125,7 @@ describe('synod, of a server that minds who asks', () => {
     const { code, stdout, stderr } = await synod(command, '--group', 'g', '--nats-url', as('ops'));
     expect({ code, stdout }).toEqual({ code: 69, stdout: '' });
     expect(stderr).toContain('nobody of group "g"');
+    expect(stderr).toContain('synod serve');
   });
 
   it('permission, 77: serve does not wait for a server that refuses it', async () => {

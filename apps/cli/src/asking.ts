@@ -73,8 +73,16 @@ export async function asking<More>(
   });
   const silence = (whom: string): CommandError =>
     isNobodyThere
-      ? new CommandError(EXIT.unavailable, `${whom} is not there: nobody of group "${group}" takes this request`)
-      : new CommandError(EXIT.timedOut, `${whom} did not answer in ${timeoutMs} ms (group "${group}")`);
+      ? new CommandError(
+          EXIT.unavailable,
+          `${whom} is not there: nobody of group "${group}" takes this request. ` +
+            'Check the name of the group, and that its members run and use this NATS: synod serve',
+        )
+      : new CommandError(
+          EXIT.timedOut,
+          `${whom} did not answer in ${timeoutMs} ms (group "${group}"). ` +
+            `See who is there: synod status --group ${group}`,
+        );
   try {
     const answered = await orAborted(
       Promise.race([ask({ ...options, connection, bus, signal, silence }, more), refused.promise]),

@@ -109,12 +109,15 @@ export function readServeOptions(flags: Flags): ServeOptions {
     ...(firstPosition === undefined ? {} : { firstPosition }),
   };
   const { problems } = reader;
-  // What is missing has been said in the words of the command line; the library would say it again in its own.
-  const isComplete = [group, node, journal].every((value) => value !== '') && voters.length > 0;
-  if (isComplete) problems.push(...optionProblems(options));
+  problems.push(...optionProblems(options).filter((problem) => !OF_NOTHING.has(problem)));
   if (problems.length > 0) throw new ConfigError(problems);
   return { nats, join: options, leaseMs, ...(history === undefined ? {} : { history }) };
 }
+
+/** What is missing is said in the words of the command line; the library would say it again in its own. */
+const OF_NOTHING: ReadonlySet<string> = new Set(
+  optionProblems({ group: '', node: '', membership: { role: 'member', voters: [], journal: '' } }),
+);
 
 function readMetadata(given: Flags[string], problems: string[]): Record<string, string> {
   const pairs = Array.isArray(given) ? given : [];
