@@ -1,7 +1,8 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { glob, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join as pathOf } from 'node:path';
+import { dirname, normalize, join as pathOf } from 'node:path';
 import { promisify } from 'node:util';
 import { checkPackage, createPackageFromTarballData } from '@arethetypeswrong/core';
 import { connect } from '@nats-io/transport-node';
@@ -9,7 +10,7 @@ import { type NatsServer, startNatsServer } from '@synod/cli/internal';
 import { publint } from 'publint';
 import { join } from 'synod';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import { type Block, blocksOf, readmeBlocks } from './blocks.ts';
+import { type Block, blocksOf, readmeBlocks, root } from './blocks.ts';
 import { type Packed, packAndInstall } from './packed.ts';
 import { runBlock } from './run-block.ts';
 import { typeErrors } from './type-check.ts';
@@ -95,6 +96,19 @@ describe('what is published', () => {
     }
   });
 
+  it('holds no module that nothing of it reaches', async () => {
+    for (const { name } of packed.packages) {
+      const folder = pathOf(packed.project, 'node_modules', name);
+      const found = await reached(folder);
+      const modules: string[] = [];
+      for await (const file of glob('dist/**/*.js', { cwd: folder })) modules.push(file.slice(0, -'.js'.length));
+      expect(
+        modules.filter((module) => !found.has(module) && hasSource(name, module)),
+        name,
+      ).toEqual([]);
+    }
+  });
+
   it('has no fault that publint knows', async () => {
     for (const { name, tarball } of packed.packages) {
       const { messages } = await publint({ pack: { tarball: arrayBuffer(await readFile(tarball)) } });
@@ -110,6 +124,31 @@ describe('what is published', () => {
     }
   });
 });
+
+/** The modules of a package that its entries name, for what they run or for its types, by their paths without an ending. */
+async function reached(folder: string): Promise<ReadonlySet<string>> {
+  const found = new Set<string>();
+  const next = namedIn(await readFile(pathOf(folder, 'package.json'), 'utf8')).map((path) => normalize(path));
+  for (let path = next.pop(); path !== undefined; path = next.pop()) {
+    if (found.has(path)) continue;
+    found.add(path);
+    for (const ending of ['.js', '.d.ts']) {
+      const text = await readFile(pathOf(folder, path + ending), 'utf8');
+      for (const named of namedIn(text)) next.push(pathOf(dirname(path), named));
+    }
+  }
+  return found;
+}
+
+/** A worker's module may be named with the ending of whoever starts it. */
+const namedIn = (text: string): string[] =>
+  [...text.matchAll(/['"`](\.[^'"`$]*?)(?:(?:\.d)?\.[jt]s|\$\{extname\([^}]*\})['"`]/g)].map(
+    ([, path]) => path as string,
+  );
+
+/** Not so what an older build has left behind. */
+const hasSource = (name: string, module: string): boolean =>
+  existsSync(pathOf(root, 'packages', name.replace('@synod/', ''), module.replace('dist/', 'src/').concat('.ts')));
 
 /** Modules of ECMAScript alone: Node before 12 and `require` before 22.12 are not promised. */
 function isProblem(problem: { kind: string; resolutionKind?: string }): boolean {
