@@ -1,4 +1,4 @@
-import { type CommandId, incarnationOf } from '@synod/protocol';
+import { type CommandId, incarnationOf, type NodeId } from '@synod/protocol';
 import type { ActorRefFrom } from 'xstate';
 import type { candidateMachine } from './candidate.machine.ts';
 import type { SessionContext } from './lease.context.ts';
@@ -198,6 +198,12 @@ export class Candidacies {
   licence(election: string): Licence | null {
     const candidacy = this.#all.get(election);
     return candidacy ? licence(candidacy.actor.getSnapshot().context) : null;
+  }
+
+  /** Who stands by for an election that this node holds (T11); `null` for nobody. */
+  successor(election: string): NodeId | null {
+    const context = this.#all.get(election)?.actor.getSnapshot().context;
+    return context?.rules.successor(context)?.from ?? null;
   }
 
   /** T5: a comparison of clocks, no more. */

@@ -183,7 +183,9 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         const { id } = present(next.resignation);
         enqueue.assign(next);
         if (heir === null) {
-          enqueue.emit(proposal(id, { type: 'resign', election, session, term }, null, rules.successor(c)));
+          enqueue.emit(
+            proposal(id, { type: 'resign', election, session, term }, null, rules.successor(c)?.command ?? null),
+          );
         } else {
           const { session: to, metadata } = heir;
           enqueue.emit(proposal(id, { type: 'transfer', election, session, term, to, metadata }));

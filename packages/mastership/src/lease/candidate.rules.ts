@@ -1,6 +1,6 @@
 import { between, type Command, incarnationOf, type MasterRecord, type NodeId, type Session } from '@synod/protocol';
 import { decodeMasterCommand } from '../commands.ts';
-import type { Aim, Attempt, CandidateContext, HeldTerm } from './lease.context.ts';
+import type { Aim, Attempt, CandidateContext, HeldTerm, Successor } from './lease.context.ts';
 import { nextId } from './session.rules.ts';
 
 /** After these the record was free for the asking: no jitter (T11). */
@@ -217,9 +217,9 @@ export const candidateRules = {
   },
 
   /** Who has not stood by anew for half a lease may be gone, and has little left of what he asked for. */
-  successor: ({ successor, input }: CandidateContext): Command | null => {
+  successor: ({ successor, input }: CandidateContext): Successor | null => {
     const { leaseMs, input: ports } = input.lease();
-    return successor !== null && ports.clock.now() - successor.heardAtMs < leaseMs / 2 ? successor.command : null;
+    return successor !== null && ports.clock.now() - successor.heardAtMs < leaseMs / 2 ? successor : null;
   },
 
   /** T7: giving back may take one lease; after that the session is left to its end. */

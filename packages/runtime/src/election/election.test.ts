@@ -41,6 +41,7 @@ function world(scope?: Scope) {
       resigned.push({ isSettled });
       state.isMaster = false;
     },
+    isStandingBy: () => false,
     heir: async () => null,
     settled: () => told.push('settled'),
   };

@@ -35,6 +35,8 @@ export interface Candidate {
    * is handed over (T8).
    */
   resign(reason: string, isSettled: boolean, to?: Heir): void;
+  /** T11: the taking of that node would follow our Resign. */
+  isStandingBy(node: NodeId): boolean;
   /** T8: asks a node for a session that would take over; `null` when it gives none in time. */
   heir(node: NodeId, term: number, timeoutMs?: number): Promise<Heir | null>;
   /** All work of the mastership that ended has stopped (T6, T7). */
@@ -239,6 +241,10 @@ export class GroupElection implements Election, Holder {
       this.#settle(mastership);
     }
     await this.#released?.done;
+  }
+
+  isStandingBy(node: NodeId): boolean {
+    return this.#ports.candidate?.isStandingBy(node) ?? false;
   }
 
   /** T8: the work goes on until the other has agreed. */

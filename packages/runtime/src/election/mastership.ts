@@ -11,6 +11,8 @@ export interface Holder {
   version(): number;
   /** Resolves when the record does not name the term any more, or the lease behind it is over. */
   resign(mastership: HeldMastership, reason: string, heir?: Heir | null): Promise<void>;
+  /** T11: the taking of that node is here already, and follows the Resign. */
+  isStandingBy(node: NodeId): boolean;
   /** T8: a session of that node which would take over; `null` when it gives none in time. */
   heir(mastership: HeldMastership, to: NodeId): Promise<Heir | null>;
 }
@@ -74,7 +76,7 @@ export class HeldMastership implements Mastership {
   async resign(options: ResignOptions = {}): Promise<void> {
     const { to, reason = 'resigned' } = options;
     const isOwnWork = this.isAskedByWork();
-    const heir = to === undefined ? null : await this.#holder.heir(this, to);
+    const heir = to === undefined || this.#holder.isStandingBy(to) ? null : await this.#holder.heir(this, to);
     const released = this.#holder.resign(this, reason, heir);
     // Work that waited here for its own end would wait for ever: the record is freed when it has returned.
     if (!isOwnWork) await released;

@@ -35,6 +35,8 @@ export interface ElectionsOptions {
   readonly leaseMs: () => number;
   /** What asks and holds for this node; `null` before it plays its part. */
   readonly participant: () => Participant | null;
+  /** What is to follow a command of ours is appended with it while this node leads the log. */
+  readonly isLeading: () => boolean;
   readonly isClosing: () => boolean;
   /** Why this node has left, if it has. */
   readonly failure: () => Error | null;
@@ -224,7 +226,7 @@ export class Elections {
   }
 
   #candidate(election: string): Candidate {
-    const { participant } = this.#options;
+    const { participant, isLeading } = this.#options;
     let ref: CandidateRef | undefined;
     return {
       // Asked more often than anything else: nothing is looked up twice.
@@ -245,6 +247,7 @@ export class Elections {
       },
       resign: (reason, isSettled, to) =>
         participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
+      isStandingBy: (node) => isLeading() && participant()?.successor(election) === node,
       heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
       settled: () => participant()?.tell(election, { type: 'settled' }),
     };

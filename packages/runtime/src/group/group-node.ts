@@ -202,6 +202,7 @@ export class GroupNode implements Group {
       reader: this.#reader,
       leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
       participant: () => this.#participant,
+      isLeading: () => this.#member?.leader === this.node,
       isClosing: () => this.#isClosing,
       failure: () => this.#failure,
       askPresent: (signal) => this.#askPresent(signal),

@@ -39,6 +39,26 @@ describe('T8: hand-over', () => {
     }
   });
 
+  it.each([
+    ['b', 'stands by already, and is not asked', []],
+    ['c', 'does not stand by, and is asked', ['offer']],
+  ])('resign({ to: "%s" }): who is named %s', async (to, _, asked) => {
+    const world = await started();
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    for (const node of ['b', 'c']) world.campaign(node);
+    await world.advance(world.leaseMs / 2);
+    const said: string[] = [];
+    world.network.tap(({ payload }) => {
+      const type = decodeEnvelope(payload).envelope?.message.type;
+      if (type === 'offer') said.push(type);
+    });
+    void mastership.resign({ to });
+    await world.until(() => world.masters().includes(to), world.leaseMs);
+    expect(said).toEqual(asked);
+  });
+
   it('the work goes on until the other has agreed, and stops before it is master', async () => {
     const world = await started({ delayMs: 40 });
     let isWorking = false;

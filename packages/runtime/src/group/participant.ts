@@ -10,7 +10,7 @@ import {
   mayCount,
   type SessionRef,
 } from '@synod/mastership';
-import type { Clock, ConsensusLog, TimerHandle } from '@synod/protocol';
+import type { Clock, ConsensusLog, NodeId, TimerHandle } from '@synod/protocol';
 
 export interface ParticipantOptions {
   readonly clock: Clock;
@@ -83,6 +83,11 @@ export class Participant {
   /** `undefined` before it is spoken to; then the same one for ever. */
   candidate(election: string): CandidateRef | undefined {
     return this.#candidacies.candidate(election);
+  }
+
+  /** Who stands by for an election that is held here (T11). */
+  successor(election: string): NodeId | null {
+    return this.#candidacies.successor(election);
   }
 
   isMaster(election: string): boolean {
