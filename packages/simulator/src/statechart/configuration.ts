@@ -16,6 +16,8 @@ export interface Maker<Work> {
   exit(node: StateNode): Work;
   /** Entry actions, and what is to be started. */
   entry(node: StateNode): Work;
+  /** One after the other, as one. */
+  inOrder(works: readonly Work[]): Work;
 }
 
 /**
@@ -29,11 +31,11 @@ export interface Selector<Work> {
 
 /** What a set of transitions does to a configuration: the same each time, so it is reckoned once. */
 export interface Plan<Work> {
-  /** In order: exits, the innermost first; the transitions' own; entries, the outermost first. */
-  readonly work: readonly Work[];
+  /** Exits, the innermost first; the transitions' own; entries, the outermost first. */
+  readonly work: Work;
   readonly next: Configuration<Work>;
   /** Set when a final state of the machine was entered: exits of all that is active then. */
-  readonly ending: readonly Work[] | null;
+  readonly ending: Work | null;
 }
 
 /**
@@ -180,7 +182,7 @@ export class Configurations<Work> {
     const { root } = this.machine;
     const entries = [...initialNodes(root)].sort(byOrder);
     const next = this.of([root, ...entries.filter((node) => node !== root)]);
-    return { work: entries.map((node) => this.#maker.entry(node)), next, ending: null };
+    return { work: this.#maker.inOrder(entries.map((node) => this.#maker.entry(node))), next, ending: null };
   }
 
   selector(configuration: Configuration<Work>, event: string): Selector<Work> | null {
@@ -220,14 +222,14 @@ export class Configurations<Work> {
     // Left and entered again: the order of before stays.
     const isSame = active.size === from.nodes.length && from.nodes.every((node) => active.has(node));
     const next = isSame ? from : this.of([...active]);
-    const work = [
+    const work = this.#maker.inOrder([
       ...exits.map((node) => this.#maker.exit(node)),
       ...kept.map((ready) => ready.work),
       ...entries.map((node) => this.#maker.entry(node)),
-    ];
+    ]);
     const isDone = entries.some((node) => node.type === 'final');
     const left = [...next.nodes].sort((a, b) => b.order - a.order);
-    return { work, next, ending: isDone ? left.map((node) => this.#maker.exit(node)) : null };
+    return { work, next, ending: isDone ? this.#maker.inOrder(left.map((node) => this.#maker.exit(node))) : null };
   }
 
   #numberOf(ready: Ready<Work>): number {

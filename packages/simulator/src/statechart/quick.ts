@@ -72,14 +72,11 @@ interface Clock {
   clearTimeout(handle: unknown): void;
 }
 
-/** What an action does. Given the step, which is what XState's functions are given too: context, event, self and system. */
-type Action = (step: Step, params: unknown) => void;
+/** What an action does, its parameters bound. */
+type Bound = (step: Step) => void;
+/** Given the step, which is what XState's functions are given too: context, event, self and system. */
+type Action = (step: Step, params?: unknown) => void;
 type Guard = (step: { readonly context: Context; readonly event: Event }, params?: unknown) => boolean;
-
-interface Bound {
-  readonly action: Action;
-  readonly params: unknown;
-}
 
 type Work = readonly Bound[];
 
@@ -248,24 +245,21 @@ function eventless(
 
 function follow(plan: Plan<Work>, step: Step): void {
   const { work, ending } = plan;
-  for (let i = 0; i < work.length; i++) run(work[i] as Work, step);
+  run(work, step);
   if (ending === null) return;
-  for (const exit of ending) run(exit, step);
+  run(ending, step);
   end(step);
 }
 
 function run(work: Work, step: Step): void {
-  for (let i = 0; i < work.length; i++) {
-    const { action, params } = work[i] as Bound;
-    action(step, typeof params === 'function' ? params(step) : params);
-  }
+  for (let i = 0; i < work.length; i++) (work[i] as Bound)(step);
 }
 
 /** Nothing of the machine goes on. */
 function end(step: Step): void {
   for (const handle of step.timers.values()) step.scope.system._clock.clearTimeout(handle);
   step.timers.clear();
-  for (const id of Object.keys(step.children)) stops(id)(step, undefined);
+  for (const id of Object.keys(step.children)) stops(id)(step);
 }
 
 /** The actions and guards of a machine, each resolved once. */
@@ -294,21 +288,23 @@ class ActionTable implements Maker<Work> {
   }
 
   exit({ exit, invoke }: Transition['source']): Work {
-    return [...exit.map((action) => this.#bind(action)), ...invoke.map(({ id }) => bound(stops(id)))];
+    return [...exit.map((action) => this.#bind(action)), ...invoke.map(({ id }) => stops(id))];
   }
 
   entry({ entry, invoke }: Transition['source']): Work {
-    return [
-      ...entry.map((action) => this.#bind(action)),
-      ...invoke.map((child) => bound(spawns(this.#machine, child))),
-    ];
+    return [...entry.map((action) => this.#bind(action)), ...invoke.map((child) => spawns(this.#machine, child))];
+  }
+
+  inOrder(works: readonly Work[]): Work {
+    return works.flat();
   }
 
   #bind(action: unknown): Bound {
-    if (typeof action === 'string') return bound(this.#name(action));
-    if (typeof action === 'function') return bound(this.#resolve(action as Builtin));
+    if (typeof action === 'string') return this.#name(action);
+    if (typeof action === 'function') return this.#resolve(action as Builtin);
     const { type, params } = action as Named;
-    return { action: this.#name(type), params };
+    const named = this.#name(type);
+    return typeof params === 'function' ? (step) => named(step, params(step)) : (step) => named(step, params);
   }
 
   #name(name: string): Action {
@@ -335,7 +331,7 @@ class ActionTable implements Maker<Work> {
   #resolve(action: Builtin): Action {
     switch (action.type) {
       case 'xstate.assign':
-        return assigns(action.assignment);
+        return assigns(action.assignment as Assignment);
       case 'xstate.emit':
         return emits(action.event);
       case 'xstate.raise':
@@ -368,8 +364,6 @@ class ActionTable implements Maker<Work> {
   }
 }
 
-const bound = (action: Action): Bound => ({ action, params: undefined });
-
 interface Named {
   readonly type: string;
   readonly params?: unknown;
@@ -392,9 +386,34 @@ type Collect = (args: object, params: unknown) => void;
 interface Enqueuer {
   step: Step | null;
   /** What the action that enqueues was given: conditions are asked of the context as it was then. */
-  given: Parameters<Guard>[0] | null;
+  given: Given | null;
   readonly enqueue: unknown;
   readonly check: (guard: unknown) => boolean;
+}
+
+/** What an action that enqueues is given: the context stays as it is while others take its place. */
+class Given {
+  readonly context: Context;
+  readonly event: Event;
+  readonly enqueue: unknown;
+  readonly check: Enqueuer['check'];
+  readonly #step: Step;
+
+  constructor(step: Step, { enqueue, check }: Enqueuer) {
+    this.context = step.context;
+    this.event = step.event;
+    this.enqueue = enqueue;
+    this.check = check;
+    this.#step = step;
+  }
+
+  get self(): Scope['self'] {
+    return this.#step.self;
+  }
+
+  get system(): Scope['system'] {
+    return this.#step.system;
+  }
 }
 
 /** One for all calls. What is enqueued happens at once: in the order in which XState lets it happen afterwards. */
@@ -402,7 +421,7 @@ function enqueuer(bind: (action: unknown) => Bound, guardOf: (guard: unknown) =>
   const now = (): Step => made.step as Step;
   const enqueue = Object.assign((action: unknown) => run([bind(action)], now()), {
     emit: (event: unknown) => emit(now(), event, undefined),
-    assign: (assignment: unknown) => assign(now(), assignment, undefined),
+    assign: (assignment: Assignment) => assign(now(), assignment, undefined),
   });
   const check = (guard: unknown): boolean => guardOf(guard)(made.given as Parameters<Guard>[0]);
   const made: Enqueuer = { step: null, given: null, enqueue, check };
@@ -411,9 +430,8 @@ function enqueuer(bind: (action: unknown) => Bound, guardOf: (guard: unknown) =>
 
 function enqueues(collect: Collect, shared: Enqueuer): Action {
   return (step, params) => {
-    const { step: outer, given: outerGiven, enqueue, check } = shared;
-    const { context, event, scope } = step;
-    const given = { context, event, enqueue, check, self: scope.self, system: scope.system };
+    const { step: outer, given: outerGiven } = shared;
+    const given = new Given(step, shared);
     shared.step = step;
     shared.given = given;
     collect(given, params);
@@ -422,27 +440,31 @@ function enqueues(collect: Collect, shared: Enqueuer): Action {
   };
 }
 
+/** All of the context, or some of it: a function of it, or values and functions by key. */
+type Assignment = ((step: Step, params: unknown) => Context) | Context;
+
 const assigns =
-  (assignment: unknown): Action =>
+  (assignment: Assignment): Action =>
   (step, params) =>
     assign(step, assignment, params);
 
-function assign(step: Step, assignment: unknown, params: unknown): void {
-  let partial: Record<string, unknown>;
-  if (typeof assignment === 'function') partial = assignment(step, params);
-  else {
-    partial = {};
-    for (const key in assignment as object) {
-      const part = (assignment as Record<string, unknown>)[key];
-      partial[key] = typeof part === 'function' ? part(step, params) : part;
-    }
-  }
+function assign(step: Step, assignment: Assignment, params: unknown): void {
   step.hasChanged = true;
-  const keys = countOf(partial);
-  if (keys === 0) return;
-  // Rules mostly give the whole context back: it is as good as a copy of it.
-  const isWhole = typeof assignment === 'function' && keys === countOf(step.context);
-  step.context = isWhole ? partial : { ...step.context, ...partial };
+  const { context } = step;
+  if (typeof assignment === 'function') {
+    const given = assignment(step, params);
+    const keys = countOf(given);
+    if (keys === 0) return;
+    // Rules mostly give the whole context back: it is as good as a copy of it.
+    step.context = keys === countOf(context) ? given : { ...context, ...given };
+    return;
+  }
+  const next: Record<string, unknown> = { ...context };
+  for (const key in assignment) {
+    const part = assignment[key];
+    next[key] = typeof part === 'function' ? part(step, params) : part;
+  }
+  step.context = next;
 }
 
 /** Of a plain object, without a list of them. */
