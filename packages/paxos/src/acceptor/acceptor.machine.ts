@@ -15,6 +15,7 @@ export interface AcceptorContext {
   readonly self: AcceptorInput['self'];
   readonly store: AcceptorInput['store'];
   readonly mayVote: boolean;
+  readonly learnedThrough: AcceptorInput['learnedThrough'];
   readonly state: AcceptorState;
 }
 
@@ -35,17 +36,14 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
       emitted: AcceptorEmitted;
     },
     actions: {
-      promise: effect(({ state, store }, event, out) => {
+      promise: effect(({ state, store, learnedThrough }, event, out) => {
         assertEvent(event, 'prepares');
+        rules.learned(state, learnedThrough());
         gather(event.messages, out, (message, draft) => rules.prepare(state, store, message, draft));
       }),
       accept: effect(({ state, store }, event, out) => {
         assertEvent(event, 'accepts');
         gather(event.messages, out, (message, draft) => rules.accept(state, store, message, draft));
-      }),
-      learn: effect(({ state }, event) => {
-        assertEvent(event, 'learned');
-        rules.learned(state, event.through);
       }),
       trim: effect(({ state }, event) => {
         assertEvent(event, 'trim');
@@ -55,7 +53,7 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
     guards: { mayVote: ({ context }) => context.mayVote },
   }).createMachine({
     id: 'acceptor',
-    context: ({ input: { self, store, mayVote, recovered } }) => ({ self, store, mayVote, state: recovered }),
+    context: ({ input: { recovered, ...input } }) => ({ ...input, state: recovered }),
     initial: 'starting',
     states: {
       starting: { always: [{ guard: 'mayVote', target: 'voting' }, { target: 'abstaining' }] },
@@ -63,7 +61,6 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
       abstaining: {
         on: {
           vote: 'voting',
-          learned: { actions: 'learn' },
           trim: { actions: 'trim' },
           'journal.failed': 'stopped',
         },
@@ -72,7 +69,6 @@ export const acceptorMachine = (rules: AcceptorRules = acceptorRules) =>
         on: {
           prepares: { actions: 'promise' },
           accepts: { actions: 'accept' },
-          learned: { actions: 'learn' },
           trim: { actions: 'trim' },
           abstain: 'abstaining',
           'journal.failed': 'stopped',

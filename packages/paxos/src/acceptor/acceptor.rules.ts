@@ -57,13 +57,13 @@ export interface AcceptorInput {
   readonly recovered: AcceptorState;
   /** False for a store that may not vote (yet): I2, I5, P5. */
   readonly mayVote: boolean;
+  /** All slots up to here are learned at this node, at this instant: asked when a promise is made, for it says so. */
+  learnedThrough(): number;
 }
 
 export type AcceptorEvent =
   | { readonly type: 'prepares'; readonly messages: readonly Received<Prepare>[] }
   | { readonly type: 'accepts'; readonly messages: readonly Received<Accept>[] }
-  /** All slots up to here are learned at this node. */
-  | { readonly type: 'learned'; readonly through: number }
   /** A snapshot of our own up to here is durable (P6). */
   | { readonly type: 'trim'; readonly through: number }
   | { readonly type: 'vote' }

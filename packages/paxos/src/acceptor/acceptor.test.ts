@@ -13,15 +13,16 @@ import {
   promisePages,
 } from './acceptor.rules.ts';
 
-const input = (recovered: AcceptorState = freshAcceptor(), mayVote = true) => ({
+const input = (recovered: AcceptorState = freshAcceptor(), mayVote = true, learnedThrough = 0) => ({
   self: 'n1',
   store,
   recovered,
   mayVote,
+  learnedThrough: () => learnedThrough,
 });
 
-function acceptor(recovered = freshAcceptor(), mayVote = true) {
-  const played = play(acceptorMachine(), input(recovered, mayVote));
+function acceptor(recovered = freshAcceptor(), mayVote = true, learnedThrough = 0) {
+  const played = play(acceptorMachine(), input(recovered, mayVote, learnedThrough));
   /** The only bundle since the last look. */
   const bundle = (): Pick<Bundle, 'records' | 'replies'> => {
     const bundles = played.take();
@@ -72,10 +73,9 @@ describe('P1: Prepare', () => {
   });
 
   it('is answered with every accepted entry from fromSlot on, trimmedThrough, and what is known chosen', () => {
-    const { actor, answers, take } = acceptor();
+    const { actor, answers, take } = acceptor(freshAcceptor(), true, 3);
     for (const slot of [1, 2, 3, 5])
       actor.send({ type: 'accepts', messages: [accept(ballot(1, 'n2'), slot, value(`v${slot}`))] });
-    actor.send({ type: 'learned', through: 3 });
     actor.send({ type: 'trim', through: 1 });
     take();
     actor.send({ type: 'prepares', messages: [prepare(ballot(2, 'n3'), 3)] });

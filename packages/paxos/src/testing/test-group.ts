@@ -145,6 +145,7 @@ export class TestNode {
         store: { storeId: self, incarnations: this.#lives },
         recovered: recovered.acceptor,
         mayVote: true,
+        learnedThrough: () => this.applied.length,
       },
     });
     const learner = createActor(learnerMachine(rules.learner), {
@@ -200,7 +201,6 @@ export class TestNode {
       }
     });
     learner.on('progress', ({ through, known }) => {
-      acceptor.send({ type: 'learned', through });
       proposer.send({ type: 'learned', through, known });
     });
     learner.on('stuck', ({ through }) => proposer.send({ type: 'lead', reason: 'stuck', slot: through }));

@@ -181,6 +181,7 @@ export class Member {
         store: { storeId: contents.storeId, incarnations: contents.incarnations },
         recovered: recovered.acceptor,
         mayVote: isVoter,
+        learnedThrough: () => this.#appliedThrough,
       },
       learner: {
         self,
@@ -497,7 +498,6 @@ export class Member {
     );
     learner.on('progress', ({ through, known }) =>
       whileLiving(() => {
-        roles.acceptor?.send({ type: 'learned', through });
         roles.proposer?.send({ type: 'learned', through, known });
         void this.reviewJournal();
         if (!this.#isDelivering) this.#herald.tellApplied();
@@ -586,8 +586,10 @@ export class Member {
    * learner may not have heard; the proposer names the lives that it admits. Whoever is none of them tells it alone.
    */
   #unlessRefused(message: Received<Accept>): Received<Accept> {
-    const { learner, ...accept } = message;
-    return learner?.lives.includes(this.#options.incarnation) === false ? accept : message;
+    const { learner } = message;
+    if (learner === undefined || learner.lives.includes(this.#options.incarnation)) return message;
+    const { learner: _, ...accept } = message;
+    return accept;
   }
 
   #noteProposed(roles: Roles, messages: readonly Received<Accept>[]): void {
