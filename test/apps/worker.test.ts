@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { Processes } from './processes.ts';
 
@@ -17,4 +19,12 @@ it('a worker tells all that is wrong with its options, and does not wait for NAT
     'n 1 is not among',
   ];
   expect(worker.lines.map(({ msg }) => msg)).toEqual(problems.map((problem) => expect.stringContaining(problem)));
+});
+
+it.each([
+  ['worker', 80],
+  ['master-watch', 150],
+])('%s is copied to begin with: under %i lines', (app, most) => {
+  const main = readFileSync(join(import.meta.dirname, '../../apps', app, 'src/main.ts'), 'utf8');
+  expect(main.trimEnd().split('\n').length).toBeLessThan(most);
 });
