@@ -52,6 +52,7 @@ function world(scope?: Scope) {
     clock,
     candidate,
     refusal: () => new Error('no candidate'),
+    noQuorum: () => null,
     record: () => ({
       record: present,
       session:

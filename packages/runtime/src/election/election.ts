@@ -50,6 +50,8 @@ export interface ElectionPorts {
   /** `null` where the node may only look on: campaigning is then refused with this error. */
   readonly candidate: Candidate | null;
   readonly refusal: () => Error;
+  /** Why nobody can be elected now, where it is known. */
+  readonly noQuorum: () => Error | null;
   readonly record: () => { readonly record: MasterRecord; readonly session: Session | null };
   readonly isSelf: (session: Session) => boolean;
   readonly askPresent: (signal?: AbortSignal) => Promise<void>;
@@ -130,12 +132,11 @@ export class GroupElection implements Election, Holder {
       reject(reason);
     };
     const onAbort = () => giveUp(signal?.reason);
-    const onTimeout = () =>
-      giveUp(
-        new TimeoutError(
-          `not master of "${this.name}" after ${timeoutMs} ms (master: ${this.master?.node ?? 'nobody'})`,
-        ),
-      );
+    const onTimeout = () => {
+      const master = this.master?.node ?? 'nobody';
+      const late = new TimeoutError(`not master of "${this.name}" after ${timeoutMs} ms (master: ${master})`);
+      giveUp(this.#ports.noQuorum() ?? late);
+    };
     const timer = timeoutMs === undefined ? undefined : clock.setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#waiters.add(waiter);

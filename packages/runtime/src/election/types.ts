@@ -38,7 +38,7 @@ export interface ElectionOptions {
 
 export interface CampaignOptions {
   readonly signal?: AbortSignal;
-  /** Give up after this long, ms, with a TimeoutError. Default: never. */
+  /** Give up after this long, ms, with a TimeoutError, or a NoQuorumError where that is why. Default: never. */
   readonly timeoutMs?: number;
 }
 

@@ -40,6 +40,8 @@ export interface ElectionsOptions {
   readonly isClosing: () => boolean;
   /** Why this node has left, if it has. */
   readonly failure: () => Error | null;
+  /** Why nobody can be elected now, where it is known. */
+  readonly noQuorum: () => Error | null;
   readonly askPresent: (signal?: AbortSignal) => Promise<void>;
   readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
   readonly onError: (error: unknown) => void;
@@ -83,13 +85,14 @@ export class Elections {
     const known = this.#named.get(name);
     if (known) return known;
     if (options) this.#settings.set(name, options);
-    const { ports, settings, reader, incarnation, askPresent, onError } = this.#options;
+    const { ports, settings, reader, incarnation, noQuorum, askPresent, onError } = this.#options;
     const election = new GroupElection({
       name,
       leaseMs: settings.leaseMs,
       clock: ports.clock,
       candidate: this.#mayBeMasterOf(name) ? this.#candidate(name) : null,
       refusal: () => this.#refusal(name),
+      noQuorum,
       record: () => {
         const record = reader.record(name);
         return { record, session: record.master === null ? null : (reader.session(record.master) ?? null) };

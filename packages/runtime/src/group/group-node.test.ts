@@ -645,6 +645,24 @@ describe('network', () => {
     expect(world.held).toHaveLength(1);
   });
 
+  it('who campaigns in vain without a quorum is told so, and who is silent', async () => {
+    const { master, others } = await elected();
+    const [lone, other] = others as [string, string];
+    world.crash(master);
+    world.crash(other);
+    await world.advance(2 * world.leaseMs);
+    const campaign = world.node(lone).election('x').campaign({ timeoutMs: 100 });
+    campaign.catch(() => {});
+    await world.advance(101);
+    const silent = [master, other].sort();
+    await expect(campaign).rejects.toMatchObject({
+      code: 'ERR_SYNOD_NO_QUORUM',
+      message:
+        `No quorum in group "${world.node(lone).name}": 1 of 3 voters heard in 1000 ms ` +
+        `(${lone} ok; ${silent.join(', ')} silent). Check that ${silent.join(' and ')} run: synod doctor`,
+    });
+  });
+
   it('the master cut off from the others stops within its lease, before the next begins', async () => {
     const { master, others } = await elected();
     world.network.partition([master], others);

@@ -63,6 +63,7 @@ import { claimWaitMs, type Life } from './identity.rules.ts';
 import { Identity } from './identity.ts';
 import { Mailbox, type Turn } from './mailbox.ts';
 import { Member } from './member.ts';
+import { noQuorum } from './no-quorum.ts';
 import { Onlooker } from './onlooker.ts';
 import { type OpenedJournal, openJournal } from './opened-journal.ts';
 import { Outbox } from './outbox.ts';
@@ -205,6 +206,7 @@ export class GroupNode implements Group {
       isLeading: () => this.#member?.leader === this.node,
       isClosing: () => this.#isClosing,
       failure: () => this.#failure,
+      noQuorum: () => this.#member && noQuorum(this.name, this.#member.voters, this.#options.leaseMs),
       askPresent: (signal) => this.#askPresent(signal),
       send: (to, message) => this.#send(to, message),
       onError: (error) => this.#report(error),
