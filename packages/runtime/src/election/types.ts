@@ -105,7 +105,7 @@ export interface Election {
     work: (mastership: Mastership) => Promise<void> | void,
     options?: RunWhileMasterOptions,
   ): Promise<void>;
-  /** Resolves when this process is master. @throws TimeoutError, ClosedError, or the signal's reason. */
+  /** Resolves when this process is master. @throws TimeoutError, NoQuorumError, ClosedError, or the signal's reason. */
   campaign(options?: CampaignOptions): Promise<Mastership>;
   /** The present first, then each change, newest wins; `current: null` when nobody is master. */
   changes(options?: { readonly signal?: AbortSignal }): AsyncIterableIterator<MasterChange>;

@@ -1,4 +1,4 @@
-import { type NodeId, TimeoutError } from '@synod/protocol';
+import { type NodeId, NoQuorumError, TimeoutError } from '@synod/protocol';
 import type { Election, ElectionOptions, Group, Mastership } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
 import type { Chance } from '../world/chance.ts';
@@ -143,7 +143,7 @@ async function unlessLate(asking: Promise<Mastership>): Promise<Mastership | nul
   try {
     return await asking;
   } catch (error) {
-    if (error instanceof TimeoutError) return null;
+    if (error instanceof TimeoutError || error instanceof NoQuorumError) return null;
     throw error;
   }
 }
