@@ -1,6 +1,7 @@
-import { pack, unpack } from './msgpack.ts';
+import { packInto, unpack } from './msgpack.ts';
 import { Recent } from './recent.ts';
 import type { Command } from './schemas/command.ts';
+import { Slab } from './slab.ts';
 import { isCommand } from './validators.generated.ts';
 
 /** What a slot holds: a batch of commands in a frame. The empty value is a no-op and takes no position. */
@@ -26,6 +27,9 @@ export const commandBytes = (command: Command): number =>
  */
 const decoded = new Recent<Value, readonly (Command | null)[]>(32);
 
+/** Values are kept until a checkpoint, and all of them go then. */
+const values = new Slab(8 * 1024);
+
 /**
  * Frame of a batch: count of commands (u32, big endian), then the commands. The count stands outside the encoding, so that a
  * batch nobody can decode still advances the position by the same number at every node (protocol.md, "position").
@@ -33,8 +37,8 @@ const decoded = new Recent<Value, readonly (Command | null)[]>(32);
 export function encodeBatch(commands: readonly Command[]): Value {
   if (commands.length === 0) return NO_OP;
   const rows = commands.map(({ id, machine, body }) => [id, machine, body]);
-  const value = pack(rows, HEADER_BYTES);
-  new DataView(value.buffer).setUint32(0, commands.length);
+  const value = packInto(values, rows, HEADER_BYTES);
+  new DataView(value.buffer, value.byteOffset).setUint32(0, commands.length);
   // What passes this check comes out of the bytes as it went in.
   if (commands.every(isCommand)) decoded.set(value, [...commands]);
   return value;
