@@ -20,11 +20,11 @@ export const NO_BALLOT: Ballot = { round: 0, nodeId: '', incarnation: '' };
 
 /** Negative, zero or positive as `a` is below, equal to or above `b`. */
 export const compareBallots = (a: Ballot, b: Ballot): number =>
-  a.round - b.round || compareText(a.nodeId, b.nodeId) || compareText(a.incarnation, b.incarnation);
+  a === b ? 0 : a.round - b.round || compareText(a.nodeId, b.nodeId) || compareText(a.incarnation, b.incarnation);
 
 /** B4: an answer counts only for exactly the ballot it names. */
 export const isSameBallot = (a: Ballot, b: Ballot): boolean =>
-  a.round === b.round && a.nodeId === b.nodeId && a.incarnation === b.incarnation;
+  a === b || (a.round === b.round && a.nodeId === b.nodeId && a.incarnation === b.incarnation);
 
 /** For logs and errors: `3.n1`. */
 export const formatBallot = (ballot: Ballot): string => `${ballot.round}.${ballot.nodeId || '-'}`;

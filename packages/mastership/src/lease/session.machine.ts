@@ -137,13 +137,15 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
       }),
       endStrays: enqueueActions(({ context: s, enqueue, event }) => {
         if (event.type !== 'applied' || s.opens.length === 0) return;
+        const sessions = [...rules.strays(s, event.news.records.length > 0), ...rules.forgotten(s, event.news)];
+        if (sessions.length === 0) return;
         const endings = new Map(s.endings);
-        for (const session of [...rules.strays(s, event.news.records.length > 0), ...rules.forgotten(s, event.news)]) {
+        for (const session of sessions) {
           const id = nextId(s);
           endings.set(session, id);
           enqueue.emit(proposal(id, { type: 'end', session }));
         }
-        if (endings.size > s.endings.size) enqueue.assign({ endings });
+        enqueue.assign({ endings });
       }),
       forgetEnded: enqueueActions(({ context: s, enqueue }) => {
         if (s.endings.size + s.expiries.size === 0) return;

@@ -175,12 +175,15 @@ export const sessionRules = {
   // Sessions of our own that we do not hold by
 
   noteOpened(s: SessionContext, news: MasterNews): SessionContext {
-    if (s.opens.length === 0) return s;
+    const { view } = s.input;
+    const isNews = ({ request, session }: Opening): boolean =>
+      session === null ? news.sessions.some(({ openedBy }) => openedBy === request.id) : !view.session(session);
+    if (!s.opens.some(isNews)) return s;
     const opened = new Map(news.sessions.map(({ openedBy, id }) => [openedBy, id]));
     const known = s.opens.map((opening): Opening => {
       return { ...opening, session: opening.session ?? opened.get(opening.request.id) ?? null };
     });
-    return { ...s, opens: known.filter(({ session }) => session === null || s.input.view.session(session)) };
+    return { ...s, opens: known.filter(({ session }) => session === null || view.session(session)) };
   },
 
   /**

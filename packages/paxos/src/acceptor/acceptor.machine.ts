@@ -85,7 +85,7 @@ function gather<M>(
   out: AcceptorEmitted[],
   answer: (message: Received<M>, draft: Draft) => void,
 ): void {
-  const draft: Draft = { records: [], replies: [] };
-  for (const message of messages) answer(message, draft);
-  if (draft.replies.length > 0) out.push({ type: 'bundle', ...draft });
+  const bundle = { type: 'bundle', records: [], replies: [] } as const satisfies Draft & AcceptorEmitted;
+  for (const message of messages) answer(message, bundle);
+  if (bundle.replies.length > 0) out.push(bundle);
 }

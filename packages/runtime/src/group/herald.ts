@@ -96,7 +96,9 @@ export class Herald {
     const told = this.#applied;
     if (told.length === 0) return;
     this.#applied = [];
-    this.#tellNews(told.flatMap(({ applied }) => applied.news ?? []));
+    const changes: MasterNews[] = [];
+    for (const { applied } of told) if (applied.news) changes.push(applied.news);
+    this.#tellNews(changes);
     // A client writes what was published in a microtask of its own: that comes first.
     void soon.then(() =>
       this.#options.guard(() => {

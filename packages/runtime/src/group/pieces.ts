@@ -18,6 +18,8 @@ export const pieceBytes = (maxPayloadBytes: number): number =>
  * who has heard all pieces knows it to be (`piece`).
  */
 export function* tellings(changes: readonly MasterNews[], maxBytes: number): Generator<Telling> {
+  if (changes.length === 0) return;
+  if (sum(changes) <= maxBytes) return yield { changes: [...changes] };
   let index = 0;
   let next: MasterNews[] | null = null;
   for (const fragments of cut(changes, maxBytes)) {
@@ -59,9 +61,10 @@ export function* answering(
 
 function sum(changes: readonly MasterNews[]): number {
   let bytes = 0;
-  for (const change of changes) {
-    bytes += CHANGE_BYTES;
-    for (const item of itemsOf(change)) bytes += item.bytes;
+  for (const { sessions, ended, records } of changes) {
+    bytes += CHANGE_BYTES + NUMBER_BYTES * ended.length;
+    for (const session of sessions) bytes += sessionBytes(session);
+    for (const record of records) bytes += recordBytes(record);
   }
   return bytes;
 }
