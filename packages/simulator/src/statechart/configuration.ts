@@ -1,12 +1,31 @@
 import { type Machine, type StateNode, type Transition, Unsupported } from './parts.ts';
 
-/** What a transition does, made ready to be run. */
-export interface Ready<Work> {
+/** A transition, made ready to be run. */
+export class Ready<Work> {
   readonly source: StateNode;
   readonly transition: Transition;
   /** `null` for none. */
   readonly guard: ((args: never) => boolean) | null;
   readonly work: Work;
+  /** From where it was taken last, which mostly is the one place, and what it did then. */
+  #from: Configuration<Work> | null = null;
+  #plan: Plan<Work> | null = null;
+
+  constructor(transition: Transition, guard: Ready<Work>['guard'], work: Work) {
+    this.source = transition.source;
+    this.transition = transition;
+    this.guard = guard;
+    this.work = work;
+  }
+
+  /** What it does when it is taken alone. */
+  planFrom(from: Configuration<Work>): Plan<Work> {
+    if (this.#from !== from || this.#plan === null) {
+      this.#from = from;
+      this.#plan = from.plan(this);
+    }
+    return this.#plan;
+  }
 }
 
 /** Makes the parts of a machine ready: what is asked at each event is looked up once. */
@@ -53,8 +72,6 @@ export class Configuration<Work> {
   /** Asked last, which mostly is asked again. */
   #lastEvent = '';
   #lastSelector: Selector<Work> | null = null;
-  #lastTransition: Ready<Work> | null = null;
-  #lastPlan: Plan<Work> | null = null;
   readonly #plans = new Map<Ready<Work>, Plan<Work>>();
   /** Of two transitions in two regions. */
   readonly #pairs = new Map<Ready<Work>, Map<Ready<Work>, Plan<Work>>>();
@@ -85,14 +102,11 @@ export class Configuration<Work> {
 
   /** What one transition does. */
   plan(transition: Ready<Work>): Plan<Work> {
-    if (transition === this.#lastTransition) return this.#lastPlan as Plan<Work>;
     let plan = this.#plans.get(transition);
     if (!plan) {
       plan = this.#all.plan(this, [transition]);
       this.#plans.set(transition, plan);
     }
-    this.#lastTransition = transition;
-    this.#lastPlan = plan;
     return plan;
   }
 

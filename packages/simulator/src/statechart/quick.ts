@@ -1,5 +1,5 @@
 import { type AnyActorLogic, type AnyStateMachine, createActor } from 'xstate';
-import { type Configuration, Configurations, type Maker, type Plan, type Ready } from './configuration.ts';
+import { type Configuration, Configurations, type Maker, type Plan, Ready } from './configuration.ts';
 import { type Context, type Event, type Invoke, type Machine, type Transition, Unsupported } from './parts.ts';
 import { QuickActor, type QuickLogic } from './quick-actor.ts';
 
@@ -25,7 +25,7 @@ class Snapshot {
   readonly children: Children;
   readonly output = undefined;
   readonly error: unknown;
-  /** Timers of `after` that run, by the id of their event. */
+  /** Timers of `after` that run, by the number of their event. */
   readonly timers: Timers;
 
   constructor(status: Snapshot['status'], step: Kept, configuration: Configuration<Work>, error?: unknown) {
@@ -55,7 +55,7 @@ const NOTHING = Object.freeze({});
 /** Actors that the machine invokes, by id. */
 type Children = Readonly<Record<string, Child>>;
 type Child = ReturnType<typeof createActor> | QuickActor;
-type Timers = Map<string, unknown>;
+type Timers = unknown[];
 
 interface Scope {
   readonly self: { send(event: Event): void };
@@ -144,7 +144,7 @@ function logicOf(machine: Machine) {
       }
       first ??= firstOf(outer, step);
       if (first !== null) {
-        const plan = more === null ? configuration.plan(first) : configuration.planOf(more);
+        const plan = more === null ? first.planFrom(configuration) : configuration.planOf(more);
         follow(plan, step);
         next = plan.next;
         isDone = plan.ending !== null;
@@ -166,7 +166,7 @@ function logicOf(machine: Machine) {
 
   const getInitialSnapshot = (scope: Scope, input: unknown): Snapshot => {
     const event = { type: 'xstate.init', input };
-    const step = new Step(NOTHING, event, scope, new Map(), NOTHING, true);
+    const step = new Step(NOTHING, event, scope, [], NOTHING, true);
     try {
       const { context } = machine.config;
       step.context = (
@@ -237,7 +237,7 @@ function eventless(
     else more.push(found);
   }
   if (first === null) return null;
-  const plan = more === null ? configuration.plan(first) : configuration.planOf(more);
+  const plan = more === null ? first.planFrom(configuration) : configuration.planOf(more);
   step.hasChanged = false;
   follow(plan, step);
   return step.hasChanged || plan.next !== configuration ? plan : null;
@@ -257,8 +257,9 @@ function run(work: Work, step: Step): void {
 
 /** Nothing of the machine goes on. */
 function end(step: Step): void {
-  for (const handle of step.timers.values()) step.scope.system._clock.clearTimeout(handle);
-  step.timers.clear();
+  const { timers } = step;
+  for (const handle of timers) if (handle !== undefined) step.scope.system._clock.clearTimeout(handle);
+  timers.length = 0;
   for (const id of Object.keys(step.children)) stops(id)(step);
 }
 
@@ -266,6 +267,8 @@ function end(step: Step): void {
 class ActionTable implements Maker<Work> {
   readonly #machine: Machine;
   readonly #named = new Map<string, Action>();
+  /** By the id of the event that a timer raises. */
+  readonly #timers = new Map<string, number>();
   readonly #enqueuer: Enqueuer;
 
   constructor(machine: Machine) {
@@ -277,14 +280,13 @@ class ActionTable implements Maker<Work> {
   }
 
   transition(transition: Transition): Ready<Work> {
-    const { source, guard, actions } = transition;
+    const { guard, actions } = transition;
     const passes = guard === undefined ? null : this.#guardOf(guard);
-    return {
-      source,
+    return new Ready(
       transition,
-      guard: passes as Ready<Work>['guard'],
-      work: actions.map((action) => this.#bind(action)),
-    };
+      passes as Ready<Work>['guard'],
+      actions.map((action) => this.#bind(action)),
+    );
   }
 
   exit({ exit, invoke }: Transition['source']): Work {
@@ -337,7 +339,7 @@ class ActionTable implements Maker<Work> {
       case 'xstate.raise':
         return this.#raises(action);
       case 'xstate.cancel':
-        return cancels(action.sendId as string);
+        return cancels(this.#timerOf(action.sendId as string));
       case 'xstate.enqueueActions':
         return enqueues(action.collect as Collect, this.#enqueuer);
       default:
@@ -349,18 +351,28 @@ class ActionTable implements Maker<Work> {
     // Without a delay it would be an event of the same step.
     if (typeof event !== 'object' || id === undefined || delay === undefined) throw new Unsupported('raise');
     const raised = event as Event;
+    const timer = this.#timerOf(id);
     const named = typeof delay === 'string' ? this.#machine.implementations.delays[delay] : delay;
     return (step) => {
       const delayMs = typeof named === 'function' ? (named as (args: Step) => number)(step) : (named as number);
       const { scope, timers } = step;
       step.effect(() => {
         const handle = scope.system._clock.setTimeout(() => {
-          timers.delete(id);
+          timers[timer] = undefined;
           scope.self.send(raised);
         }, delayMs);
-        timers.set(id, handle);
+        timers[timer] = handle;
       });
     };
+  }
+
+  #timerOf(id: string): number {
+    let timer = this.#timers.get(id);
+    if (timer === undefined) {
+      timer = this.#timers.size;
+      this.#timers.set(id, timer);
+    }
+    return timer;
   }
 }
 
@@ -486,13 +498,13 @@ function emit(step: Step, event: unknown, params: unknown): void {
   else step.effect(() => scope.emit(emitted));
 }
 
-function cancels(id: string): Action {
+function cancels(timer: number): Action {
   return (step) => {
     const { scope, timers } = step;
     step.effect(() => {
-      const handle = timers.get(id);
+      const handle = timers[timer];
       if (handle === undefined) return;
-      timers.delete(id);
+      timers[timer] = undefined;
       scope.system._clock.clearTimeout(handle);
     });
   };
