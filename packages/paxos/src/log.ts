@@ -12,6 +12,7 @@ import {
   type NodeId,
   type ProposeOptions,
   type Random,
+  soon,
   type TimerHandle,
   type Value,
 } from '@synod/protocol';
@@ -102,7 +103,7 @@ export class PaxosLog implements ConsensusLog {
     if (this.#rest !== null) return void this.#rest.push(...commands);
     const rest: Command[] = [];
     this.#rest = rest;
-    queueMicrotask(() => {
+    void soon.then(() => {
       this.#rest = null;
       this.#ask(rest.filter(({ id }) => this.#pending.has(id)));
     });

@@ -105,3 +105,4 @@ export type {
   Trimmed,
   Wish,
 } from './schemas/messages.ts';
+export { soon } from './soon.ts';

@@ -148,15 +148,13 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
         enqueue.assign({ endings });
       }),
       forgetEnded: enqueueActions(({ context: s, enqueue }) => {
-        if (s.endings.size + s.expiries.size === 0) return;
         const { view } = s.input;
-        const endings = without(s.endings, (_, session) => !view.session(session));
-        const expiries = without(s.expiries, ({ version }, session) => view.session(session)?.version !== version);
-        for (const [, id] of endings.gone) enqueue.emit({ type: 'withdraw', id });
-        for (const [, { id }] of expiries.gone) enqueue.emit({ type: 'withdraw', id });
-        if (endings.gone.length + expiries.gone.length > 0) {
-          enqueue.assign({ endings: endings.left, expiries: expiries.left });
-        }
+        const endings = goneFrom(s.endings, (_, session) => !view.session(session));
+        const expiries = goneFrom(s.expiries, ({ version }, session) => view.session(session)?.version !== version);
+        if (endings.length + expiries.length === 0) return;
+        for (const [, id] of endings) enqueue.emit({ type: 'withdraw', id });
+        for (const [, { id }] of expiries) enqueue.emit({ type: 'withdraw', id });
+        enqueue.assign({ endings: without(s.endings, endings), expiries: without(s.expiries, expiries) });
       }),
       noteFlag: assign(({ event }) => {
         switch (event.type) {
@@ -418,7 +416,16 @@ const superseded = (before: Holding, after: Holding | null): readonly CommandId[
     .filter((r) => r.expectedVersion !== null && r.id !== (after ?? before).setBy && !after?.requests.includes(r))
     .map(({ id }) => id);
 
-const without = <V>(map: ReadonlyMap<number, V>, isGone: (value: V, key: number) => boolean) => ({
-  gone: Array.from(map).filter(([key, value]) => isGone(value, key)),
-  left: new Map(Array.from(map).filter(([key, value]) => !isGone(value, key))),
-});
+type Entries<V> = readonly (readonly [number, V])[];
+
+function goneFrom<V>(map: ReadonlyMap<number, V>, isGone: (value: V, key: number) => boolean): Entries<V> {
+  const gone: (readonly [number, V])[] = [];
+  for (const entry of map) if (isGone(entry[1], entry[0])) gone.push(entry);
+  return gone;
+}
+
+function without<V>(map: ReadonlyMap<number, V>, gone: Entries<V>): ReadonlyMap<number, V> {
+  const left = new Map(map);
+  for (const [key] of gone) left.delete(key);
+  return left;
+}

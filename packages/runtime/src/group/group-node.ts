@@ -30,6 +30,7 @@ import {
   type Received,
   type Share,
   type Subscription,
+  soon,
   type Wish,
   wireCodec,
 } from '@synod/protocol';
@@ -613,7 +614,7 @@ export class GroupNode implements Group {
     if (next === 'voter' || next === 'follower' || next === 'candidate') {
       this.#identity.settle();
       // The subscriber runs within the root's own step: the roles start when it is over.
-      queueMicrotask(() => this.#guard(() => this.#begin()));
+      void soon.then(() => this.#guard(() => this.#begin()));
     }
     if (next === 'observer') {
       this.#identity.settle();

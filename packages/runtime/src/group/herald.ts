@@ -9,8 +9,8 @@ import {
   type MasterNews,
   type Message,
   type NodeId,
+  soon,
 } from '@synod/protocol';
-import { soon } from './mailbox.ts';
 import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
 
 export interface HeraldOptions {

@@ -36,6 +36,7 @@ import {
   type Standby,
   type Store,
   type Subscription,
+  soon,
   type TimerHandle,
   type Value,
 } from '@synod/protocol';
@@ -44,7 +45,7 @@ import { CHECKPOINT_BYTES, Checkpointer, NOTHING_TO_DO } from './checkpointer.ts
 import type { RoleInputs } from './group.machine.ts';
 import { GROUP_ELECTION } from './group.ts';
 import { Herald } from './herald.ts';
-import { type Mailbox, soon, type Turn } from './mailbox.ts';
+import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import { Participant, type ParticipantOptions } from './participant.ts';
 import type { Roles } from './roles.ts';

@@ -7,6 +7,7 @@ import {
   encodeBatch,
   MAX_BATCH_BYTES,
   type NodeId,
+  soon,
   type TimerHandle,
   type Value,
 } from '@synod/protocol';
@@ -43,7 +44,7 @@ export class RemoteLog implements Pick<ConsensusLog, 'propose' | 'aboutToPropose
     if (this.#pending.has(command.id)) return;
     this.#pending.set(command.id, { command, sends: 1 });
     // Everything of one turn in one message.
-    if (this.#waiting.push(command) === 1) queueMicrotask(() => this.#sendWaiting());
+    if (this.#waiting.push(command) === 1) void soon.then(() => this.#sendWaiting());
     this.#arm();
   }
 
