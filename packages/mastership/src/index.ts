@@ -15,7 +15,7 @@ export {
   type Transfer,
 } from './commands.ts';
 export { type FoldRules, foldRules, type Refusal } from './fold/fold.rules.ts';
-export { type Applied, MasterFold, type MasterFoldOptions } from './fold/master-fold.ts';
+export { type Applied, type FoldRows, MasterFold, type MasterFoldOptions } from './fold/master-fold.ts';
 export type { MasterReader } from './fold/master-reader.ts';
 export { MasterView } from './fold/master-view.ts';
 export { type Claim, HolderClock, type HolderClockOptions, type Stamp } from './holder-clock.ts';

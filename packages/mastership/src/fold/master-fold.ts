@@ -99,19 +99,25 @@ export class MasterFold implements StateMachine {
   }
 
   /**
-   * The same bytes at every node that applied the same commands, snapshots on the way or not: rows stand in the order in
-   * which they first came, which is that of the log.
+   * All that a snapshot holds. The same at every node that applied the same commands, snapshots on the way or not: rows stand
+   * in the order in which they first came, which is that of the log.
    */
+  rows(): FoldRows {
+    const sessions: SessionRow[] = [];
+    const records: RecordRow[] = [];
+    for (const session of this.view.sessions()) sessions.push(sessionRow(session));
+    for (const record of this.view.records()) records.push(recordRow(record));
+    return { v: SNAPSHOT_VERSION, position: this.#position, sessions, records, openers: [...this.#state.openers] };
+  }
+
+  /** {@link rows} as bytes: the same ones at every node. */
   snapshot(): Uint8Array {
-    const sessions = Array.from(this.view.sessions(), sessionRow);
-    const records = Array.from(this.view.records(), recordRow);
-    const openers = [...this.#state.openers];
-    return pack({ v: SNAPSHOT_VERSION, position: this.#position, sessions, records, openers });
+    return pack(this.rows());
   }
 
   /** Listeners are not told: give candidates {@link everything} as news. */
   restore(snapshot: Uint8Array): void {
-    const data = unpack(snapshot) as Stored | undefined;
+    const data = unpack(snapshot) as FoldRows | undefined;
     invariant(data?.v === SNAPSHOT_VERSION, 'P6 a snapshot is what an own version of this program wrote');
     const state = new FoldState(this.#maxLeaseMs);
     for (const row of data.sessions) {
@@ -130,7 +136,8 @@ export class MasterFold implements StateMachine {
   }
 }
 
-interface Stored {
+/** A fold's state as plain data, without the names of fields. */
+export interface FoldRows {
   readonly v: number;
   readonly position: number;
   readonly sessions: readonly SessionRow[];

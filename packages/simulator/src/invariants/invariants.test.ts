@@ -1,8 +1,11 @@
 import type { Applied } from '@synod/mastership';
+import { pack } from '@synod/protocol';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Life } from '../group/life.ts';
 import type { Act } from '../group/watcher.ts';
-import { equalFolds } from './equal-folds.ts';
+import { isSame } from './agreement.ts';
+import { equalFolds, packsAlike } from './equal-folds.ts';
 import { fencesRefuse } from './fences-refuse.ts';
 import type { Invariant, Observed } from './invariant.ts';
 import { noInterleaving } from './no-interleaving.ts';
@@ -17,7 +20,7 @@ function life(node: string, id: number, position = 0, state = 'x'): Life {
     incarnation: `${node}-${id}`,
     isReady: true,
     process: { isRunning: true },
-    fold: { position, snapshot: () => new TextEncoder().encode(state) },
+    fold: { position, rows: () => [state] },
   } as unknown as Life;
 }
 
@@ -86,6 +89,16 @@ describe('folds are equal everywhere', () => {
     applied?.(life('b', 2, 8, 'y'), command(8, 'c/1'));
     restored?.(life('c', 3, 8, 'z'), 8);
     expect(broken).toHaveLength(2);
+  });
+
+  it('takes for the same what a snapshot makes the same bytes of', () => {
+    const field = fc.constantFrom(null, 0, 1, -1, '0', 'a', '');
+    const fields = fc.array(fc.tuple(fc.constantFrom('x', 'y'), field), { maxLength: 2 }).map(Object.fromEntries);
+    const rows = fc.array(fc.oneof(field, fields, fc.array(field, { maxLength: 2 })), { maxLength: 2 });
+    fc.assert(
+      fc.property(rows, rows, (a, b) => packsAlike(a, b) === isSame(pack(a), pack(b))),
+      { numRuns: 2_000, examples: [[[{ x: 0, y: 1 }], [{ y: 1, x: 0 }]]] },
+    );
   });
 });
 
