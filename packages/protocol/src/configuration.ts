@@ -8,6 +8,8 @@ export const DEFAULT_MAX_DRIFT_PPM = 10_000;
 
 /** Every message carries the digest, and a configuration never changes: it is reckoned once. */
 const digests = new WeakMap<Configuration, string>();
+/** The configuration reckoned last: each formation message brings it anew, as an object of its own. */
+let last = { canonical: '', digest: '' };
 
 /** Short name of a configuration: two nodes with the same digest have the same one (I3). */
 export function configurationDigest(configuration: Configuration): string {
@@ -16,9 +18,10 @@ export function configurationDigest(configuration: Configuration): string {
   const voters = [...configuration.voters].sort((a, b) => (a.node < b.node ? -1 : 1)).map((v) => [v.node, v.storeId]);
   const { group, epoch, quorum, maxDriftPpm, guardDivisor, firstPosition } = configuration;
   const canonical = JSON.stringify([group, epoch, voters, quorum, maxDriftPpm, guardDivisor, firstPosition]);
-  const digest = bytesToHex(blake2s(utf8ToBytes(canonical), { dkLen: 8 }));
-  digests.set(configuration, digest);
-  return digest;
+  if (canonical !== last.canonical)
+    last = { canonical, digest: bytesToHex(blake2s(utf8ToBytes(canonical), { dkLen: 8 })) };
+  digests.set(configuration, last.digest);
+  return last.digest;
 }
 
 const quorums = new WeakMap<Configuration, QuorumSystem>();

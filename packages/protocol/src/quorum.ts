@@ -45,8 +45,9 @@ export function checkedQuorumSystem(system: QuorumSystem): QuorumSystem {
   }
   for (let bits = 0; bits < 2 ** voters.length; bits++) {
     const inside = new Set(voters.filter((_, i) => bits & (1 << i)));
+    if (!system.isPrepareQuorum(inside)) continue;
     const outside = new Set(voters.filter((_, i) => !(bits & (1 << i))));
-    if (system.isPrepareQuorum(inside) && system.isAcceptQuorum(outside)) {
+    if (system.isAcceptQuorum(outside)) {
       throw new RangeError(
         `quorum system ${system.name}: prepare quorum {${[...inside]}} and accept quorum {${[...outside]}} do not meet`,
       );
