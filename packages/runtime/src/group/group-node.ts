@@ -644,10 +644,10 @@ export class GroupNode implements Group {
   #sayWhomItWaitsFor(): void {
     const formation = this.#root?.getSnapshot().context.formation;
     if (!formation || this.#options.membership.role !== 'member') return;
-    const waiting =
-      formation.conflict ?? `waits for ${formationRules.waitsFor(formation).join(', ')} to form the group`;
-    if (waiting === this.#wasWaitingFor || (!formation.conflict && formationRules.waitsFor(formation).length === 0))
-      return;
+    const missing = formation.conflict ? [] : formationRules.waitsFor(formation);
+    if (!formation.conflict && missing.length === 0) return;
+    const waiting = formation.conflict ?? `waits for ${missing.join(', ')} to form the group`;
+    if (waiting === this.#wasWaitingFor) return;
     this.#wasWaitingFor = waiting;
     if (formation.conflict) {
       this.#warn({}, `group "${this.name}" cannot form: ${waiting}`);

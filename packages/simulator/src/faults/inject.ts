@@ -44,8 +44,8 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       return cut(linksBetween(group, fault.sides, fault.isOneWay));
     case 'stall': {
       const untilMs = world.nowMs + fault.forMs;
-      for (const { link, node } of linksOf(group, fault.node)) {
-        if (fault.way !== 'both' && (fault.way === 'in') !== (link.to === node)) continue;
+      for (const link of linksOf(group, fault.node)) {
+        if (fault.way !== 'both' && (fault.way === 'in') !== (link.to === fault.node)) continue;
         link.stalledUntilMs = Math.max(link.stalledUntilMs, untilMs);
       }
       return nothing;
@@ -63,7 +63,8 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     }
     case 'noise': {
       for (let i = 0; i < fault.messages; i++) {
-        const payload = Uint8Array.from({ length: chance.whole(0, 200) }, () => chance.whole(0, 255));
+        const payload = new Uint8Array(chance.whole(0, 200));
+        for (let at = 0; at < payload.length; at++) payload[at] = chance.whole(0, 255);
         const role = chance.one(['acceptor', 'proposer', 'learner', 'identity', 'formation'] as const);
         network.inject({ from: chance.one(group.names), address: { role, to: fault.node }, payload });
       }
@@ -213,9 +214,8 @@ const betweenLooksMs = ({ group }: Victim, node: NodeId): number =>
   group.settingsOf(node).leaseMs / 10 + 2 * group.machine(node).timers.now.lateMs;
 
 function misbehave({ group }: Victim, way: { from: string; to: string }, manners: Partial<LinkManners>): Heal {
-  const links = pairs(group)
-    .filter(([from, to]) => (way.from === '*' || way.from === from) && (way.to === '*' || way.to === to))
-    .map(([from, to]) => group.network.link(from, to));
+  const isMeant = (end: string, node: NodeId): boolean => end === '*' || end === node;
+  const links = linksWhere(group, (from, to) => isMeant(way.from, from) && isMeant(way.to, to));
   const heals = links.map((link) => link.manners.lay({ ...manners }));
   return () => {
     for (const heal of heals) heal();
@@ -230,7 +230,7 @@ function cut(links: readonly Link[]): Heal {
 }
 
 /** Everything that the node hears and says is cut. */
-export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group, node).map(({ link }) => link));
+export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group, node));
 
 /**
  * What the node hears comes late by up to `lateMs`. Half-way there nobody hears it any more: what it asked for just before is
@@ -238,7 +238,7 @@ export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group
  */
 function muffle(group: SimGroup, node: NodeId, lateMs: number): Heal {
   const { world } = group;
-  const links = linksOf(group, node).map(({ link }) => link);
+  const links = linksOf(group, node);
   const untilMs = world.nowMs + lateMs;
   for (const link of links) if (link.to === node) link.stalledUntilMs = Math.max(link.stalledUntilMs, untilMs);
   let heal: Heal | null = nothing;
@@ -251,10 +251,14 @@ function muffle(group: SimGroup, node: NodeId, lateMs: number): Heal {
   };
 }
 
-function linksOf(group: SimGroup, node: NodeId): { readonly link: Link; readonly node: NodeId }[] {
-  return pairs(group)
-    .filter(([from, to]) => from === node || to === node)
-    .map(([from, to]) => ({ link: group.network.link(from, to), node }));
+const linksOf = (group: SimGroup, node: NodeId): Link[] =>
+  linksWhere(group, (from, to) => from === node || to === node);
+
+function linksWhere({ names, network }: SimGroup, isMeant: (from: NodeId, to: NodeId) => boolean): Link[] {
+  const links: Link[] = [];
+  for (const from of names)
+    for (const to of names) if (from !== to && isMeant(from, to)) links.push(network.link(from, to));
+  return links;
 }
 
 function linksBetween(group: SimGroup, sides: readonly (readonly NodeId[])[], isOneWay: boolean): Link[] {
@@ -268,9 +272,6 @@ function linksBetween(group: SimGroup, sides: readonly (readonly NodeId[])[], is
   }
   return links;
 }
-
-const pairs = (group: SimGroup): (readonly [NodeId, NodeId])[] =>
-  group.names.flatMap((from) => group.names.filter((to) => to !== from).map((to) => [from, to] as const));
 
 /** The same captured messages over and over, those that make work first. */
 function flood({ group, chance }: Victim, { node, messages, forMs }: Fault & { kind: 'flood' }): Heal | null {

@@ -36,8 +36,12 @@ export class Coverage {
   }
 
   hit(kind: FaultKind, state: State): void {
-    const hits = this.#hits.get(kind) ?? new Map<State, number>();
-    this.#hits.set(kind, hits.set(state, (hits.get(state) ?? 0) + 1));
+    let hits = this.#hits.get(kind);
+    if (!hits) {
+      hits = new Map();
+      this.#hits.set(kind, hits);
+    }
+    hits.set(state, (hits.get(state) ?? 0) + 1);
   }
 
   hits(kind: FaultKind, state: State): number {

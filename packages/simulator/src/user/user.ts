@@ -43,7 +43,9 @@ export class User {
   #election: Election | null = null;
   #mastership: Mastership | null = null;
   /** Takes no turns any more. */
-  readonly #stays = new AbortController();
+  #isStaying = false;
+  /** Ends a rest between two turns. */
+  #wake: () => void = () => {};
   #hasRetired = false;
 
   constructor(life: Life, campaign: Campaign, resources: Resources, manners: UserManners, chance: Chance) {
@@ -73,7 +75,8 @@ export class User {
 
   /** From now on it asks without rest, and holds on to what it has. */
   stay(): void {
-    this.#stays.abort(HEALED);
+    this.#isStaying = true;
+    this.#wake();
   }
 
   /** Gives back what it holds, if it holds anything; in favour of `to`, if that agrees. */
@@ -88,15 +91,15 @@ export class User {
 
   async #takeTurns(election: Election, { holds, rests, patience, rounds }: Turns): Promise<void> {
     const { leaseMs } = this.#life;
-    const isLast = (round: number): boolean => rounds !== null && round > rounds && !this.#stays.signal.aborted;
+    const isLast = (round: number): boolean => rounds !== null && round > rounds && !this.#isStaying;
     for (let round = 1; !isLast(round); round++) {
-      const isPatient = patience === null || this.#stays.signal.aborted;
+      const isPatient = patience === null || this.#isStaying;
       const mastership = await unlessLate(election.campaign(isPatient ? {} : { timeoutMs: patience * leaseMs }));
       if (mastership) {
         await this.#work(mastership, holds * leaseMs).catch(() => {});
         await mastership.resign();
       }
-      await this.#pause(rests * leaseMs, this.#stays.signal);
+      if (!this.#isStaying) await this.#rest(rests * leaseMs);
     }
     this.#hasRetired = true;
   }
@@ -109,7 +112,7 @@ export class User {
     while (!mastership.signal.aborted) {
       await mastership.run((term) => this.#write(term));
       await this.#pause(Math.min(pace * leaseMs, forMs), mastership.signal);
-      if (!this.#stays.signal.aborted && process.clock.now() >= untilMs) return;
+      if (!this.#isStaying && process.clock.now() >= untilMs) return;
     }
     if (!this.#chance.happens(stubborn)) return;
     await this.#pause(this.#chance.between(0, stubbornFor * leaseMs));
@@ -120,6 +123,13 @@ export class User {
   #write(term: number): void {
     const delayMs = this.#chance.between(0, this.#manners.transit * this.#life.leaseMs);
     this.#resources.write(this.#life, this.campaign.election, term, delayMs);
+  }
+
+  #rest(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      this.#life.process.clock.setTimeout(resolve, ms);
+    });
   }
 
   #pause(ms: number, signal?: AbortSignal): Promise<void> {
@@ -134,9 +144,6 @@ export class User {
     });
   }
 }
-
-/** Given as a reason, so that no error is made of it. */
-const HEALED = 'healed';
 
 /** `null` when nobody has waited long enough. */
 async function unlessLate(asking: Promise<Mastership>): Promise<Mastership | null> {

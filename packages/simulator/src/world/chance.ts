@@ -24,10 +24,12 @@ export interface Chance extends Random {
 export function chanceOf(seed: number, purpose: string): Chance {
   const generator = xoroshiro128plus(mixed(seed, purpose));
   const next = () => uniformFloat64(generator);
+  /** Five letters or digits. */
+  const word = () => uniformInt(generator, 36 ** 4, 36 ** 5 - 1).toString(36);
   const whole = (low: number, high: number): number => low + Math.floor(next() * (high - low + 1));
   return {
     next,
-    id: () => Array.from({ length: 4 }, () => uniformInt(generator, 36 ** 4, 36 ** 5 - 1).toString(36)).join(''),
+    id: () => word() + word() + word() + word(),
     between: (low, high) => low + (high - low) * next(),
     whole,
     happens: (probability) => probability > 0 && next() < probability,
