@@ -251,7 +251,7 @@ export class GroupNode implements Group {
     try {
       // `#ready` fails when this node does, or is closed: no wait outlasts it.
       const { promise: isReady } = this.#ready;
-      await Promise.race([this.#connected(), isReady]);
+      if (!this.#ports.bus.isConnected) await Promise.race([this.#connected(), isReady]);
       await this.#openJournal();
       this.#demandLife();
       const roundTripMs = await Promise.race([this.#listen(), isReady.then(() => 0)]);

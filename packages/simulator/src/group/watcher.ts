@@ -44,7 +44,11 @@ export interface GroupWatcher {
 export function combined(watchers: readonly GroupWatcher[]): GroupWatcher {
   const all: Record<string, unknown> = {};
   for (const name of NAMES) {
-    const heard = watchers.filter((watcher) => watcher[name]).map((watcher) => watcher[name]?.bind(watcher) as Call);
+    const heard: Call[] = [];
+    for (const watcher of watchers) {
+      const hear = watcher[name];
+      if (hear) heard.push(hear.bind(watcher) as Call);
+    }
     const [first] = heard;
     if (heard.length === 1) all[name] = first;
     else if (heard.length > 1) all[name] = inTurn(heard);

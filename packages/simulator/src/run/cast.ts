@@ -95,5 +95,8 @@ function campaignOf(chance: Chance, election: string, inTurns: number): Campaign
   return { election, turns, ...(chance.happens(0.3) ? { priority: chance.one([0, 20, 80]) } : {}) };
 }
 
-const ofEach = <T>(nodes: readonly NodeId[], value: (node: NodeId) => T): Record<NodeId, T> =>
-  Object.fromEntries(nodes.map((node) => [node, value(node)]));
+function ofEach<T>(nodes: readonly NodeId[], value: (node: NodeId) => T): Record<NodeId, T> {
+  const all: Record<NodeId, T> = {};
+  for (const node of nodes) all[node] = value(node);
+  return all;
+}

@@ -46,6 +46,8 @@ export class User {
   #isStaying = false;
   /** Ends a rest between two turns. */
   #wake: () => void = () => {};
+  /** Ends a pause between two writes. */
+  #stop: () => void = () => {};
   #hasRetired = false;
 
   constructor(life: Life, campaign: Campaign, resources: Resources, manners: UserManners, chance: Chance) {
@@ -99,7 +101,10 @@ export class User {
         await this.#work(mastership, holds * leaseMs).catch(() => {});
         await mastership.resign();
       }
-      if (!this.#isStaying) await this.#rest(rests * leaseMs);
+      if (this.#isStaying) continue;
+      await this.#pause(rests * leaseMs, (wake) => {
+        this.#wake = wake;
+      });
     }
     this.#hasRetired = true;
   }
@@ -109,9 +114,15 @@ export class User {
     const { leaseMs, process } = this.#life;
     const { pace, stubborn, stubbornFor } = this.#manners;
     const untilMs = process.clock.now() + forMs;
-    while (!mastership.signal.aborted) {
+    const { signal } = mastership;
+    signal.addEventListener('abort', () => this.#stop(), { once: true });
+    while (!signal.aborted) {
       await mastership.run((term) => this.#write(term));
-      await this.#pause(Math.min(pace * leaseMs, forMs), mastership.signal);
+      if (!signal.aborted) {
+        await this.#pause(Math.min(pace * leaseMs, forMs), (stop) => {
+          this.#stop = stop;
+        });
+      }
       if (!this.#isStaying && process.clock.now() >= untilMs) return;
     }
     if (!this.#chance.happens(stubborn)) return;
@@ -125,22 +136,11 @@ export class User {
     this.#resources.write(this.#life, this.campaign.election, term, delayMs);
   }
 
-  #rest(ms: number): Promise<void> {
+  /** @param wakeable - Is given what ends the pause early. */
+  #pause(ms: number, wakeable: (wake: () => void) => void = () => {}): Promise<void> {
     return new Promise((resolve) => {
-      this.#wake = resolve;
+      wakeable(resolve);
       this.#life.process.clock.setTimeout(resolve, ms);
-    });
-  }
-
-  #pause(ms: number, signal?: AbortSignal): Promise<void> {
-    if (signal?.aborted) return Promise.resolve();
-    return new Promise((resolve) => {
-      const wake = (): void => {
-        signal?.removeEventListener('abort', wake);
-        resolve();
-      };
-      this.#life.process.clock.setTimeout(wake, ms);
-      signal?.addEventListener('abort', wake);
     });
   }
 }
