@@ -7,10 +7,10 @@ import type { Invariant } from './invariant.ts';
  * anything.
  *
  * It is enough to ask after each event: a node begins to be master only in an event, and whoever else is master at that
- * instant says so then. After a step of one process it is that process that may have become master: where it cannot be, nobody
- * has. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough to ask those whose
- * machines mind a mastership, because `isMaster()` is false for all others whatever its clocks say; asking more would only
- * read clocks more often than a real process does.
+ * instant says so then. After a step of one process it is that process that may have become master, of what its machines
+ * mind: where it cannot be, nobody has. A machine that sleeps cannot be asked either; when it wakes it is. And it is enough
+ * to ask those whose machines mind a mastership, because `isMaster()` is false for all others whatever its clocks say;
+ * asking more would only read clocks more often than a real process does.
  */
 export const oneMaster: Invariant = {
   name: 'at most one master',
@@ -18,24 +18,23 @@ export const oneMaster: Invariant = {
   watch: (observed, fail) => {
     const { group } = observed;
     const { world } = group;
-    const holders: Life[] = [];
     const demandOne = (election: string): void => {
-      const masters = holders.filter((life) => canBeAsked(life, world.nowMs) && life.isMaster(election));
+      const minders: Life[] = [];
+      for (const life of group.lives) if (life.mayHold && life.minds(election)) minders.push(life);
+      if (minders.length < 2) return;
+      const masters = minders.filter((life) => canBeAsked(life, world.nowMs) && life.isMaster(election));
       if (masters.length < 2) return;
       fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master of ${election}`);
+    };
+    const demandAlone = (life: Life | null): void => {
+      if (!life?.mayHold) return;
+      for (const election of life.actors.candidates.keys()) if (life.minds(election)) demandOne(election);
     };
     return {
       stepped: (stepped) => {
         if (!observed.isWithinDrift) return;
-        if (stepped !== null && !(stepped.owner as Life | null)?.mayHold) return;
-        holders.length = 0;
-        for (const life of group.lives) if (life.mayHold) holders.push(life);
-        if (holders.length < 2) return;
-        for (const [i, life] of holders.entries()) {
-          for (const election of life.actors.candidates.keys()) {
-            if (life.minds(election) && holders.some((other, j) => j > i && other.minds(election))) demandOne(election);
-          }
-        }
+        if (stepped) demandAlone(stepped.owner as Life | null);
+        else for (const life of group.lives) demandAlone(life);
       },
     };
   },
