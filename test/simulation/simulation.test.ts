@@ -41,6 +41,7 @@ describe('a run', () => {
 
 describe('seeds that once failed', () => {
   it.each([
+    [4529, 'two twins and a folder that was put back began a group of their own'],
     [8172, 'a node was healed while it left, its last flush on a slow disk'],
     [16_303, 'a node was healed while it left, its last flush on a slow disk'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],

@@ -20,6 +20,7 @@ export interface Victim {
   setVeto(node: NodeId, isVetoed: boolean): void;
   /** A store that peers must not believe any more, and do not as long as it was opened less often than this (I2). */
   outcast(storeId: string, believedFrom: number): void;
+  isOutcast(node: NodeId): boolean;
   /** What the node's folder held at its earlier openings. */
   imagesOf(node: NodeId): readonly DiskImage[];
 }
@@ -143,6 +144,7 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     }
     case 'wipe': {
       const { disk } = group.machine(fault.node);
+      if (twins(group).size > 0 && !isRemembered(victim, fault.node)) return null;
       group.crash(fault.node);
       victim.down(fault.node, fault.downMs);
       victim.outcast(disk.storeId, Number.POSITIVE_INFINITY);
@@ -152,8 +154,7 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     case 'roll back':
       return rollBack(victim, fault);
     case 'twin': {
-      // A group of one that begins anew in an empty folder asks nobody: it is another group.
-      if (!group.life(fault.node)?.isReady || group.voters.length === 1) return null;
+      if (!group.life(fault.node)?.isReady || !isRemembered(victim, fault.node)) return null;
       const twin = group.startTwin(fault.node);
       return () => twin.kill();
     }
@@ -287,21 +288,35 @@ function flood({ group, chance }: Victim, { node, messages, forMs }: Fault & { k
   return nothing;
 }
 
+/** Nodes of which a second process runs, in an empty folder of its own. */
+function twins(group: SimGroup): ReadonlySet<NodeId> {
+  const found = new Set<NodeId>();
+  for (const { node, machine } of group.lives) if (machine !== group.machine(node)) found.add(node);
+  return found;
+}
+
+/**
+ * I5: a voter besides `node` will say what it keeps, if it keeps anything. Where all whom one can ask have forgotten, put back
+ * or wiped or a twin in an empty folder, they begin anew, and are another group: the model leaves it out.
+ */
+function isRemembered({ group, isOutcast }: Victim, node: NodeId): boolean {
+  const twinned = twins(group);
+  return group.voters.some((voter) => voter !== node && !twinned.has(voter) && !isOutcast(voter));
+}
+
 /**
  * Puts the folder back to an earlier opening. The model leaves out what peers cannot notice (section 1), so it happens only
  * where every other voter has seen, durably, a later opening than the next one will be.
  */
-function rollBack(
-  { group, down, outcast, imagesOf }: Victim,
-  { node, downMs }: Fault & { kind: 'roll back' },
-): Heal | null {
+function rollBack(victim: Victim, { node, downMs }: Fault & { kind: 'roll back' }): Heal | null {
+  const { group, down, outcast, imagesOf } = victim;
   const { disk } = group.machine(node);
   const { storeId } = disk;
   const seen = group.voters.filter((name) => name !== node).map((name) => seenOf(group, name, storeId));
   const image = imagesOf(node).find(
     (found) => found.storeId === storeId && seen.every((incarnations) => incarnations > found.incarnations + 1),
   );
-  if (!image || seen.length === 0) return null;
+  if (!image || seen.length === 0 || (twins(group).size > 0 && !isRemembered(victim, node))) return null;
   group.crash(node);
   down(node, downMs);
   outcast(storeId, Math.min(...seen));

@@ -226,6 +226,7 @@ class Run {
       transfer: (life, election, to) => this.#user(life, election)?.transfer(to),
       setVeto: (node, isVetoed) => void (isVetoed ? this.#vetoed.add(node) : this.#vetoed.delete(node)),
       outcast: (storeId, believedFrom) => void this.#outcasts.set(storeId, believedFrom),
+      isOutcast: (node) => this.#outcastNodes.has(node),
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
     this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void', faultInWords(fault));
