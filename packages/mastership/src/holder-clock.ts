@@ -17,7 +17,7 @@ export interface Claim {
 
 export interface HolderClockOptions {
   readonly clock: Clock;
-  /** Its twentieth is the longest time that a sleep goes unnoticed, and the coarsest boot clock of use (T9). */
+  /** Its twentieth is the longest time between two ticks, and the coarsest boot clock of use (T9). */
   readonly leaseMs: number;
 }
 
@@ -32,9 +32,9 @@ interface BaseStamp extends Stamp {
   readonly wallExcessMs: number;
   /** Boot clock minus monotonic clock at the stamp. */
   readonly bootLeadMs: number;
-  /** Largest lead of the boot clock since, beyond its resolution: never lowered. */
+  /** Largest lead of the boot clock since, beyond its resolution: raised by ticks, never lowered. */
   bootExcessMs: number;
-  /** No claim by it lives longer: after this the boot clock leaves it alone. */
+  /** No claim by it lives longer: after this ticks leave it alone. */
   readonly endsAtMs: number;
 }
 
@@ -42,47 +42,30 @@ interface BaseStamp extends Stamp {
  * Elapsed time as a holder counts it (T9): monotonic progress plus an excess that never shrinks, for the time a machine
  * slept while its monotonic clock stood still. The wall clock and the boot clock each see such a sleep; the larger of what
  * they saw counts. Who waits for a holder (T2) uses the monotonic clock alone.
- *
- * A boot clock tells of every sleep later on: whoever looks reads it too, when the last reading is a twentieth of the lease
- * old, and nothing has to wake for it in between. The wall clock may have been put back meanwhile: where it is alone it is
- * to be looked at in time, by a tick.
  */
 export class HolderClock {
-  /** True where only a tick in time notices a sleep: no boot clock counts. */
-  readonly needsTicks: boolean;
+  /** The longest time between two ticks. */
+  readonly tickMs: number;
   /** In words, why the boot clock is left out; `null` when it counts. */
   readonly notice: string | null;
   readonly #clock: Clock;
   readonly #bootResolutionMs: number | null;
-  /** Those that the boot clock may still shorten: a few renewals, however long the node lives. */
+  /** Those that a tick may still shorten: a few renewals, however long the node lives. */
   readonly #stamps = new Set<BaseStamp>();
   /** Wall clock minus monotonic clock at the last tick. */
   #wallLeadMs: number;
   /** What it ran ahead up to the last tick, and since; neither ever shrinks while it counts. */
   #wallExcessMs = 0;
   #aheadMs = 0;
-  readonly #longestTickMs: number;
-  #tickMs: number;
-  /** When the boot clock is to be read again, monotonic. */
-  #bootDueMs: number;
 
   constructor({ clock, leaseMs }: HolderClockOptions) {
     this.#clock = clock;
-    const tickMs = leaseMs / 20;
-    this.#longestTickMs = tickMs;
-    this.#tickMs = tickMs;
-    const resolutionMs = measureBootResolution(clock, tickMs);
-    this.#bootResolutionMs = resolutionMs !== null && resolutionMs <= tickMs ? resolutionMs : null;
-    this.#bootDueMs = Number.POSITIVE_INFINITY;
-    this.needsTicks = this.#bootResolutionMs === null;
-    this.notice = this.needsTicks ? noticeOf(resolutionMs, tickMs) : null;
+    this.tickMs = leaseMs / 20;
+    const resolutionMs = measureBootResolution(clock, this.tickMs);
+    this.#bootResolutionMs = resolutionMs !== null && resolutionMs <= this.tickMs ? resolutionMs : null;
+    this.notice = this.#bootResolutionMs === null ? noticeOf(resolutionMs, this.tickMs) : null;
     const wallMs = clock.wallNow();
     this.#wallLeadMs = wallMs - clock.now();
-  }
-
-  /** The longest time between two ticks: a twentieth of the lease asked for last. */
-  get tickMs(): number {
-    return this.#tickMs;
   }
 
   /**
@@ -91,7 +74,6 @@ export class HolderClock {
    * @param leaseMs - Nothing is claimed by the stamp for longer.
    */
   stamp(leaseMs: number): Stamp {
-    this.#tickMs = Math.min(this.#longestTickMs, leaseMs / 20);
     const { baseMs, bootLeadMs } = this.#readAll();
     const stamp: BaseStamp = {
       atMs: baseMs,
@@ -104,7 +86,7 @@ export class HolderClock {
     return stamp;
   }
 
-  /** Looks at all clocks: where it {@link needsTicks} to be called at least every {@link tickMs}. */
+  /** Looks at all clocks. To be called at least every {@link tickMs}. */
   tick(): void {
     this.#readAll();
   }
@@ -117,8 +99,7 @@ export class HolderClock {
 
   /**
    * What is left of the first of the claims to run out, ms; zero or less when one has, `-Infinity` when there is none. Two
-   * readings of clocks, whatever the number of claims, and a third each {@link tickMs}; allocates nothing: this is what
-   * `isMaster()` costs (T5).
+   * readings of clocks, whatever the number of claims; allocates nothing: this is what `isMaster()` costs (T5).
    */
   remainingMs(claims: readonly Claim[]): number {
     if (claims.length === 0) return Number.NEGATIVE_INFINITY;
@@ -137,11 +118,10 @@ export class HolderClock {
     return nowMs - stamp.atMs + Math.max(wallExcessMs, stamp.bootExcessMs);
   }
 
-  /** A check between ticks: monotonic, then the others, so that a pause between the two counts as elapsed. */
+  /** A check between ticks: monotonic, then wall, so that a pause between the two counts as elapsed. */
   #look(): number {
     const nowMs = this.#clock.now();
     this.#noteAhead(this.#clock.wallNow() - nowMs);
-    if (nowMs >= this.#bootDueMs) this.#noteBoot(this.#clock.bootNow(), nowMs);
     return nowMs;
   }
 
@@ -165,14 +145,11 @@ export class HolderClock {
     this.#wallExcessMs += this.#aheadMs;
     this.#aheadMs = 0;
     this.#wallLeadMs = wallMs - baseMs;
-    this.#noteBoot(bootMs, checkMs);
+    if (bootMs !== null) this.#raiseBootExcess(bootMs - checkMs, checkMs);
     return { baseMs, bootLeadMs: bootMs === null ? null : bootMs - baseMs };
   }
 
-  #noteBoot(bootMs: number | null, nowMs: number): void {
-    if (bootMs === null) return;
-    this.#bootDueMs = nowMs + this.#tickMs;
-    const leadMs = bootMs - nowMs;
+  #raiseBootExcess(leadMs: number, nowMs: number): void {
     for (const stamp of this.#stamps) {
       stamp.bootExcessMs = Math.max(stamp.bootExcessMs, leadMs - stamp.bootLeadMs - (this.#bootResolutionMs ?? 0));
       if (nowMs > stamp.endsAtMs) this.#stamps.delete(stamp);

@@ -13,7 +13,7 @@ export interface SessionInput {
   readonly drift: Drift;
   readonly clock: Clock;
   readonly random: Random;
-  /** Elapsed time as a holder counts it (T9). Where it needs ticks, the runtime ticks it at least every lease/20. */
+  /** Elapsed time as a holder counts it (T9). The runtime ticks it at least every lease/20. */
   readonly holderClock: HolderClock;
   /** The fold of this node, or what it has heard of it. Shows a change before the event `applied` of that change comes. */
   readonly view: MasterReader;

@@ -150,14 +150,16 @@ export class Participant {
 
   /**
    * T9: the holder's clock looks at the other clocks at least every lease/20, as long as the instant of a command of ours
-   * may count. Where a later look tells as much, nothing wakes for it; nor does a node that asks for nothing.
+   * may count. A node that asks for nothing wakes for nothing.
    */
   #keepTicking(): void {
+    if (this.#tick !== null || this.#isClosed) return;
     const { clock, holderClock } = this.#options;
-    if (!holderClock.needsTicks || this.#tick !== null || this.#isClosed) return;
     const tick = () => {
       holderClock.tick();
-      this.#tick = mayCount(this.#candidacies.lease()) ? clock.setTimeout(tick, holderClock.tickMs) : null;
+      const lease = this.#candidacies.lease();
+      const delayMs = Math.min(holderClock.tickMs, lease.leaseMs / 20);
+      this.#tick = mayCount(lease) ? clock.setTimeout(tick, delayMs) : null;
     };
     tick();
   }

@@ -44,7 +44,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "for a record that comes to a session not wanting it"',
     sentence:
       'Who agreed to be handed an election, and wants it no more when it comes, neither acts by it nor gives it back.',
-    engines: found(807, {
+    engines: found(169, {
       lease: {
         isNamed: () => false,
         hasWon: (c) =>
@@ -84,7 +84,7 @@ export const handOverControls: readonly Control[] = [
     name: 'waits-by-own-lease',
     rule: 'T2, "leaseMs being that of the command in setBy"; fault 17',
     sentence: 'A candidate waits for as long as its own lease would last, not that of the holder.',
-    engines: found(230, {
+    engines: found(132, {
       lease: {
         waitEndsAtMs: (s, { setBy }) => s.sights.note(setBy, s.input.clock.now()) + waitMs(s.leaseMs, s.input.drift),
       },

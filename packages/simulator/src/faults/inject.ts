@@ -207,9 +207,9 @@ function configure(group: SimGroup, node: NodeId, settings: LiveSettings): Heal 
 }
 
 /**
- * T9: between two looks at the boot clock a sleep shows in the wall clock alone. Put back in the very same time, it hides that
- * much of the sleep until the boot clock is read again: no clock that is looked at says so, and the model leaves it out. Two
- * such looks lie a twentieth of a lease apart, or nobody asked in between; timers may be late.
+ * T9: between two ticks a sleep shows in the wall clock alone. Put back in the very same time, it hides that much of the sleep
+ * until the next tick reads the boot clock: no clock that is looked at says so, and the model leaves it out. Two ticks lie a
+ * twentieth of a lease apart; timers may be late.
  */
 const betweenLooksMs = ({ group }: Victim, node: NodeId): number =>
   group.settingsOf(node).leaseMs / 10 + 2 * group.machine(node).timers.now.lateMs;
