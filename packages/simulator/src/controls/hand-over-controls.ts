@@ -84,7 +84,7 @@ export const handOverControls: readonly Control[] = [
     name: 'waits-by-own-lease',
     rule: 'T2, "leaseMs being that of the command in setBy"; fault 17',
     sentence: 'A candidate waits for as long as its own lease would last, not that of the holder.',
-    engines: found(132, {
+    engines: found(230, {
       lease: {
         waitEndsAtMs: (s, { setBy }) => s.sights.note(setBy, s.input.clock.now()) + waitMs(s.leaseMs, s.input.drift),
       },

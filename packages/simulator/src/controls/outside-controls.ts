@@ -39,14 +39,14 @@ export const outsideControls: readonly Control[] = [
     name: 'lost-news-not-missed',
     rule: 'L1; fault 33',
     sentence: 'A candidate outside the log does not ask for news that was lost on the way to it.',
-    engines: found(813, { heard: () => new Incurious() }),
+    engines: found(151, { heard: () => new Incurious() }),
     finds: /progress/,
   },
   {
     name: 'candidate-counts-from-the-answer',
     rule: 'T1',
     sentence: 'A candidate outside the log counts its lease from when it hears that its command was chosen.',
-    engines: found(1217, {
+    engines: found(1228, {
       lease: {
         hold: (s, session, request) =>
           leaseRules.hold(
@@ -74,7 +74,7 @@ export const outsideControls: readonly Control[] = [
     name: 'candidate-reckons-by-itself',
     rule: 'T1, T2; section 4, "ρ and guard are part of the configuration digest"',
     sentence: 'A candidate outside the log reckons by a drift of its own, which is none.',
-    engines: found(4497, {
+    engines: found(4500, {
       lease: {
         request(s, version) {
           const request = leaseRules.request(s, version);
