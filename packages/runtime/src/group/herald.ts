@@ -10,6 +10,7 @@ import {
   type Message,
   type NodeId,
   soon,
+  type TimerHandle,
 } from '@synod/protocol';
 import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
 
@@ -17,6 +18,7 @@ export interface HeraldOptions {
   readonly fold: MasterFold;
   readonly incarnation: Incarnation;
   readonly clock: Clock;
+  readonly leaseMs: number;
   /** Largest payload of the bus, bytes: another server may take less. */
   readonly maxPayloadBytes: () => number;
   readonly isLeading: () => boolean;
@@ -57,6 +59,9 @@ export class Herald {
   #toldThrough = 0;
   /** Position of the last command that changed anything here. */
   #changedThrough = 0;
+  /** When the leader last said how far it has told. */
+  #spokeAtMs = 0;
+  #reminder: TimerHandle | null = null;
   #isClosed = false;
 
   constructor(options: HeraldOptions) {
@@ -115,16 +120,18 @@ export class Herald {
    * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
    */
   tellEverything(): void {
+    this.#keepReminding();
     const everything = this.#options.fold.everything();
     const [first] = tellings([everything], this.#pieceBytes);
     if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
     this.#toldThrough = this.#changedThrough;
-    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
+    this.#remind();
   }
 
   /** Who listens here has been told that it is over. */
   close(): void {
     this.#isClosed = true;
+    this.#options.clock.clearTimeout(this.#reminder);
   }
 
   get #pieceBytes(): number {
@@ -192,7 +199,30 @@ export class Herald {
     if (!last) return;
     const after = isLeading() ? { after: this.#toldThrough } : {};
     for (const telling of tellings(news, this.#pieceBytes)) send(EVERYBODY, { type: 'news', ...telling, ...after });
-    if (isLeading()) this.#toldThrough = last.position;
+    if (isLeading()) this.#spoke(last.position);
+  }
+
+  #spoke(through: number): void {
+    this.#toldThrough = through;
+    this.#spokeAtMs = this.#options.clock.now();
+  }
+
+  /** How far it has told: who has heard less asks. */
+  #remind(): void {
+    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
+    this.#spoke(this.#toldThrough);
+  }
+
+  /** Who missed the last words of a leader that has nothing more to tell would never know: it says so after each quiet lease. */
+  #keepReminding(): void {
+    const { clock, leaseMs, isLeading, guard } = this.#options;
+    const look = (): void => {
+      this.#reminder = null;
+      if (!isLeading() || this.#isClosed) return;
+      if (clock.now() - this.#spokeAtMs >= leaseMs - 1) this.#remind();
+      this.#reminder = clock.setTimeout(() => guard(look), leaseMs);
+    };
+    this.#reminder ??= clock.setTimeout(() => guard(look), leaseMs);
   }
 
   /** To each who asked from outside the log, what came of it. */

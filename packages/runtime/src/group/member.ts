@@ -149,6 +149,7 @@ export class Member {
       fold: options.fold,
       incarnation: options.incarnation,
       clock,
+      leaseMs: settings.leaseMs,
       maxPayloadBytes: () => ports.bus.maxPayloadBytes,
       isLeading: () => this.#isLeading,
       send: options.send,
