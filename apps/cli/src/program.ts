@@ -23,8 +23,14 @@ const NATS = [
   option('--nats-key <file>', 'its key (PEM)', 'NATS_KEY'),
 ];
 const GROUP = option('--group <name>', 'the nodes that elect one master together', 'SYNOD_GROUP');
+const CONFIG = option(
+  '--config <file>',
+  'JSON with what flags and environment leave out, by the names of the flags',
+  'SYNOD_CONFIG',
+);
 const JSON_OUTPUT = option('--json', 'print JSON');
 const ASK = [
+  CONFIG,
   ...NATS,
   GROUP,
   option('--as <name>', 'who asks; what a permission of NATS may pin (default: a random name)', 'SYNOD_AS'),
@@ -35,7 +41,7 @@ const KIND = option('--kind <kind>', 'member, candidate, observer or operator').
 const ELECTION = option('--election <name>', 'one of the masterships of the group').default('group');
 
 const HELP_AFTER = `
-Flags go over the environment. Data goes to stdout, the rest to stderr; NO_COLOR is heeded.
+Flags go over the environment, that over the file of --config. Data goes to stdout, the rest to stderr; NO_COLOR is heeded.
 
 Exit codes:
   0    yes          1    no (nobody is master, not healthy)
@@ -61,8 +67,9 @@ export async function run(argv: readonly string[]): Promise<number> {
   const add = (name: string, description: string, options: readonly Option[], load: Load): void => {
     const command = program.command(name).description(description);
     for (const each of options) command.addOption(each);
-    command.action(async (flags: Flags) => {
+    command.action(async (given: Flags) => {
       const run = await load();
+      const flags = await withFile(program, command, given);
       code = await run({ flags, terminal, interruption: interruption() });
     });
   };
@@ -71,6 +78,7 @@ export async function run(argv: readonly string[]): Promise<number> {
     'serve',
     'be a member: vote, and be master when elected, until SIGTERM',
     [
+      CONFIG,
       ...NATS,
       GROUP,
       option('--node <name>', 'name of this member', 'SYNOD_NODE'),
@@ -114,7 +122,7 @@ export async function run(argv: readonly string[]): Promise<number> {
   add(
     'permissions',
     'print the NATS permissions of a node',
-    [GROUP, option('--node <name>', 'the node', 'SYNOD_NODE'), KIND, JSON_OUTPUT],
+    [CONFIG, GROUP, option('--node <name>', 'the node', 'SYNOD_NODE'), KIND, JSON_OUTPUT],
     async () => (await import('./commands/permissions.ts')).permissions,
   );
   add(
@@ -146,6 +154,14 @@ export async function run(argv: readonly string[]): Promise<number> {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.yes : EXIT.usage;
     return explain(error, terminal);
   }
+}
+
+async function withFile(program: CommanderCommand, command: CommanderCommand, given: Flags): Promise<Flags> {
+  const path = given['config'];
+  if (typeof path !== 'string' || path === '') return given;
+  const { nameOf, withConfigFile } = await import('./config-file.ts');
+  const known = program.commands.flatMap(({ options }) => options.map(nameOf));
+  return withConfigFile(command, path, new Set(known));
 }
 
 async function explain(error: unknown, { say, paintSay }: Terminal): Promise<number> {

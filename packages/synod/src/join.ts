@@ -97,6 +97,8 @@ const callers = new AsyncLocalStorage<unknown>();
 const MASTERSHIPS_FIRST = 2;
 /** And later, beside its work: as often as it takes until a hand-over is no slower than the next; more only costs memory. */
 const MASTERSHIPS_LATER = 8;
+/** A twentieth of a lease apart. Where none is seen in five leases nobody is master. */
+const LOOKS_FOR_RENEWAL = 100;
 
 let rehearsal: Promise<unknown> | null = null;
 let hasGoneOn = false;
@@ -129,16 +131,27 @@ async function unlessAborted(work: Promise<void>, signal?: AbortSignal): Promise
   signal?.removeEventListener('abort', onAbort);
 }
 
-/** Once in a process, when a group of it has come to rest. */
+/**
+ * Once in a process, when a group of it has come to rest: right after a renewal was seen, since a master that dies then is not
+ * replaced for a lease (T2), and whoever is to replace it has no time for rehearsals.
+ */
 function rehearseOn(group: Group, leaseMs: number): void {
   if (hasGoneOn) return;
   hasGoneOn = true;
   const leaving = new AbortController();
   let hasBegun = false;
-  const timer = setTimeout(() => {
-    hasBegun = true;
-    void rehearsed(MASTERSHIPS_LATER, leaving.signal);
-  }, leaseMs);
+  let looks = 0;
+  let seen = 0;
+  const look = (): void => {
+    const { position } = group.status();
+    hasBegun = (looks > 0 && position !== seen) || looks === LOOKS_FOR_RENEWAL;
+    seen = position;
+    looks++;
+    // Some 20 ms each: done within the lease.
+    if (hasBegun) void rehearsed(Math.min(MASTERSHIPS_LATER, Math.floor(leaseMs / 50)), leaving.signal);
+    else timer = setTimeout(look, leaseMs / 20);
+  };
+  let timer = setTimeout(look, leaseMs);
   void group.closed.then(() => {
     clearTimeout(timer);
     leaving.abort();
