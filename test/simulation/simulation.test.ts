@@ -52,6 +52,8 @@ describe('seeds that once failed', () => {
   it.each<[number, string, PlanOptions?]>([
     [4001, 'the last words of a leader that was alone were lost on the way to a candidate', { nodes: 1 }],
     [4529, 'two twins and a folder that was put back began a group of their own'],
+    [6_065_499, 'a message came again before the process that was held up had said it'],
+    [6_108_325, 'a message came again before the process that was held up had said it'],
     [8172, 'a node was healed while it left, its last flush on a slow disk'],
     [16_303, 'a node was healed while it left, its last flush on a slow disk'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],

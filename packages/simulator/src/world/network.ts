@@ -64,6 +64,8 @@ export interface Captured {
   readonly from: NodeId;
   readonly address: Address;
   readonly payload: Uint8Array;
+  /** True time at which it left; what never was a message has none. */
+  readonly sentMs?: number;
 }
 
 export type MessageFate = 'delivered' | 'lost';
@@ -152,8 +154,10 @@ export class Network {
     for (const links of this.#links.values()) yield* links.values();
   }
 
+  /** What a process that is held up in the middle of a step says after that has not been said yet. */
   get captured(): readonly Captured[] {
-    return this.#captured;
+    const { nowMs } = this.world;
+    return this.#captured.filter(({ sentMs = 0 }) => sentMs <= nowMs);
   }
 
   isOnline(node: NodeId): boolean {
@@ -179,7 +183,7 @@ export class Network {
     this.published++;
     this.watcher.said?.(process, address, payload);
     if (this.isCapturing) {
-      this.#captured[this.#sent++ % CAPTURED] = { from: node, address, payload };
+      this.#captured[this.#sent++ % CAPTURED] = { from: node, address, payload, sentMs: process.nowMs };
     }
     const heard = this.#deliverAll(bus, node, address, payload, process.nowMs);
     if (heard > 0 || !isExpected) return;
