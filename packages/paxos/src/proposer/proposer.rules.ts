@@ -583,7 +583,7 @@ function open(state: ProposerState, input: ProposerInput, proposal: Proposal, ou
   const intervalMs = firstResendMs(state, input);
   const first = firstAsked(input, proposal);
   const isThrifty = first.length < input.quorum.voters.size;
-  const dueAtMs = sentAtMs + (isThrifty ? input.leaseMs / 500 : intervalMs);
+  const dueAtMs = sentAtMs + (isThrifty ? secondAskMs(state, input) : intervalMs);
   const slot: OpenSlot = { ...proposal, voters: new Set(), sentAtMs, dueAtMs, intervalMs };
   state.open.set(proposal.slot, slot);
   out.push({ type: 'send', to: first, message: acceptOf(state, slot) });
@@ -672,6 +672,10 @@ function noteRoundTrip(state: ProposerState, sampleMs: number): void {
 /** B5: derived from the lease, a few round trips at least; jitter keeps nodes apart. */
 const firstResendMs = (state: ProposerState, { leaseMs, random }: ProposerInput): number =>
   Math.min(Math.max(4 * state.roundTripMs, leaseMs / 50), leaseMs / 4) * between(random, 1, 1.25);
+
+/** N4: a quorum that answers at all has done so by then; asked before, the others would only stand in its way. */
+const secondAskMs = (state: ProposerState, { leaseMs }: ProposerInput): number =>
+  Math.min(Math.max(3 * state.roundTripMs, leaseMs / 500), leaseMs / 50);
 
 const grown = (intervalMs: number, { leaseMs, random }: ProposerInput): number =>
   Math.min(2 * intervalMs, leaseMs / 4) * between(random, 1, 1.25);

@@ -794,6 +794,28 @@ describe('N4: a voter that waits', () => {
     expect(asked(take())).toEqual([]);
   });
 
+  it('the others are not asked before a quorum can have answered, and not later than silent voters are', () => {
+    const { actor, clock, leading, submit, choose, take } = proposer();
+    leading();
+    let slot = 0;
+    const after = (roundTripMs: number) => {
+      submit(command(`a/${++slot}`));
+      clock.advance(roundTripMs);
+      choose(slot);
+      take();
+      actor.send(waitedFor);
+      take();
+      actor.send(accepted('n1', actor.getSnapshot().context.state.ballot, ++slot));
+      for (let waitedMs = 0; ; waitedMs++) {
+        if (asked(take()).length > 0) return waitedMs;
+        clock.advance(1);
+      }
+    };
+    expect(after(LEASE_MS / 200)).toBe((3 * LEASE_MS) / 200);
+    choose(slot);
+    expect(after(LEASE_MS)).toBe(LEASE_MS / 50);
+  });
+
   it('where it is none, all are asked at once', () => {
     const voters = ['n1', 'n2', 'n3', 'n4', 'n5'];
     const { actor, lead, take } = proposer({ quorum: majority(voters) });

@@ -39,7 +39,7 @@ export const outsideControls: readonly Control[] = [
     name: 'lost-news-not-missed',
     rule: 'L1; fault 33',
     sentence: 'A candidate outside the log does not ask for news that was lost on the way to it.',
-    engines: found(151, { heard: () => new Incurious() }),
+    engines: found(2683, { heard: () => new Incurious() }),
     finds: /progress/,
   },
   {
