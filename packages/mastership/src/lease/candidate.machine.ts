@@ -46,6 +46,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       isNear: ({ context: c }) => rules.isNear(c),
       isTimeToAsk: ({ context: c }) => rules.isTimeToAsk(c),
       mayAskAtOnce: ({ context: c }) => rules.mayAskAtOnce(c),
+      isFree: ({ context: c }) => !c.isStopping && rules.mayAskAtOnce({ ...c, isWanted: true }),
       isAwaited: ({ context: c, event }) => event.type === 'silent' && event.session === c.aim?.holder?.session,
       hasWon: ({ context: c }) => rules.hasWon(c),
       isNamed: ({ context: c }) => rules.isNamed(c),
@@ -216,7 +217,11 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** Nobody here wants to be master. */
       observing: {
         on: {
-          want: { guard: 'isStaying', target: 'waiting', actions: ['want', 'beginWaiting'] },
+          want: [
+            // As after the next one, in one step.
+            { guard: 'isFree', target: 'campaigning', actions: ['want', 'beginWaiting', 'takeAim'] },
+            { guard: 'isStaying', target: 'waiting', actions: ['want', 'beginWaiting'] },
+          ],
           record: { guard: 'isNamed', target: 'resigning.givingBack', actions: 'takeUnasked' },
         },
       },
