@@ -17,9 +17,20 @@ const sayLater = (message: MemberSays): void => void setTimeout(say, 20, message
 /** Lines of the history that are still to be told, in their order. */
 const untold: MemberSays[] = [];
 let telling: NodeJS.Timeout | undefined;
-const log = (_fields: object, message: string): void => console.error(message);
+/** Lines of the log that are still to be written: the bench reads them beside its own candidate or observer. */
+const lines: string[] = [];
+let writing: NodeJS.Timeout | undefined;
+const log = (_fields: object, message: string): void => {
+  lines.push(message);
+  writing ??= setTimeout(writeNow, 250);
+};
+const logNow = (_fields: object, message: string): void => {
+  lines.push(message);
+  writeNow();
+};
 // A line for each of thousands of changes would be what is measured.
-const logger: LoggerLike = { debug: () => {}, info: options.isQuiet ? () => {} : log, warn: log, error: log };
+const logger: LoggerLike = { debug: () => {}, info: options.isQuiet ? () => {} : log, warn: logNow, error: logNow };
+process.on('exit', writeNow);
 
 // Ctrl-C reaches every process of a terminal: the bench decides when this one ends. Without the bench it has no use.
 process.on('SIGINT', () => {});
@@ -104,6 +115,13 @@ function tellHistory(message: Extract<MemberSays, { readonly type: 'history' }>)
 
 function tellNow(): void {
   for (const message of untold.splice(0)) say(message);
+}
+
+function writeNow(): void {
+  clearTimeout(writing);
+  writing = undefined;
+  const text = lines.splice(0).join('\n');
+  if (text !== '') console.error(text);
 }
 
 /** `join` subscribes, then flushes: when the first flush is done, the server knows all that this process listens to. */
