@@ -63,6 +63,7 @@ export {
   sqlFenceTable,
 } from '@synod/runtime';
 export { type HistoryLine, recordHistory } from './history.ts';
-export { join, optionProblems, prepare } from './join.ts';
+export { join, optionProblems } from './join.ts';
 export type { JoinMembership, JoinOptions } from './options.ts';
+export { prepare } from './rehearsals.ts';
 export { systemClock, systemRandom } from './system-clock.ts';

@@ -23,12 +23,12 @@ import {
   type NodeOptions,
   type NodePorts,
   nameProblems,
-  rehearse,
   settingProblems,
 } from '@synod/runtime';
 import { diskJournal } from '@synod/storage';
 import type { JoinOptions } from './options.ts';
 import { PacedQueue } from './paced-queue.ts';
+import { goOnRehearsing, prepare } from './rehearsals.ts';
 import { SelfFence } from './self-fence/self-fence.ts';
 import { systemClock, systemRandom } from './system-clock.ts';
 import { VERSION } from './version.ts';
@@ -81,7 +81,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
     });
     if (connection && events && membership.role === 'member') keepEvents(connection, bus, options);
     if (connection) void group.closed.then(() => bus.close());
-    if (connection && membership.role !== 'observer') rehearseOn(group, options.leaseMs ?? DEFAULT_LEASE_MS);
+    if (connection && membership.role !== 'observer') goOnRehearsing(group, options.leaseMs ?? DEFAULT_LEASE_MS);
     return group;
   } catch (error) {
     await selfFence?.stop();
@@ -93,34 +93,6 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
 /** By which work something of a mastership is called. */
 const callers = new AsyncLocalStorage<unknown>();
 
-/** What a process plays before it joins its first group: some 0.1 s, so that its first election is not its slowest. */
-const MASTERSHIPS_FIRST = 2;
-/** And later, beside its work: as often as it takes until a hand-over is no slower than the next; more only costs memory. */
-const MASTERSHIPS_LATER = 8;
-/** A twentieth of a lease apart. Where none is seen in five leases nobody is master. */
-const LOOKS_FOR_RENEWAL = 100;
-
-let rehearsal: Promise<unknown> | null = null;
-let hasGoneOn = false;
-
-const rehearsed = (masterships: number, signal?: AbortSignal): Promise<unknown> =>
-  rehearse({
-    // Without a boot clock, whose step takes long to measure.
-    clock: { ...systemClock, bootNow: () => null },
-    random: systemRandom,
-    masterships,
-    ...(signal && { signal }),
-  }).catch(() => {});
-
-/**
- * What the first {@link join} of a member or candidate in a process begins with: a short rehearsal in memory, some 0.1 s, so that
- * its first election is not its slowest. Called before, while something else is waited for, it is behind it when it joins.
- */
-export async function prepare(): Promise<void> {
-  rehearsal ??= rehearsed(MASTERSHIPS_FIRST);
-  await rehearsal;
-}
-
 /** Whoever does not want to join any more does not wait for it. */
 async function unlessAborted(work: Promise<void>, signal?: AbortSignal): Promise<void> {
   signal?.throwIfAborted();
@@ -129,34 +101,6 @@ async function unlessAborted(work: Promise<void>, signal?: AbortSignal): Promise
   signal?.addEventListener('abort', onAbort, { once: true });
   await Promise.race([work, aborted]);
   signal?.removeEventListener('abort', onAbort);
-}
-
-/**
- * Once in a process, when a group of it has come to rest: right after a renewal was seen, since a master that dies then is not
- * replaced for a lease (T2), and whoever is to replace it has no time for rehearsals.
- */
-function rehearseOn(group: Group, leaseMs: number): void {
-  if (hasGoneOn) return;
-  hasGoneOn = true;
-  const leaving = new AbortController();
-  let hasBegun = false;
-  let looks = 0;
-  let seen = 0;
-  const look = (): void => {
-    const { position } = group.status();
-    hasBegun = (looks > 0 && position !== seen) || looks === LOOKS_FOR_RENEWAL;
-    seen = position;
-    looks++;
-    // Some 20 ms each: done within the lease.
-    if (hasBegun) void rehearsed(Math.min(MASTERSHIPS_LATER, Math.floor(leaseMs / 50)), leaving.signal);
-    else timer = setTimeout(look, leaseMs / 20);
-  };
-  let timer = setTimeout(look, leaseMs);
-  void group.closed.then(() => {
-    clearTimeout(timer);
-    leaving.abort();
-    if (!hasBegun) hasGoneOn = false; // The next group does.
-  });
 }
 
 /**
