@@ -293,7 +293,7 @@ class Run {
     this.#options.watcher?.healed?.([...all]);
     if (healed.size < majority || !this.#canForm(healed)) return null;
     const healedMs = world.nowMs;
-    const boundMs = masterWithinMs(this.#plan);
+    const boundMs = masterWithinMs(this.#plan) + this.#busyMs(healed);
     const missing = this.#wanted(all);
     const isDone = await world.run(healedMs + boundMs, () => {
       for (const election of missing) if (this.#hasMaster(election)) missing.delete(election);
@@ -323,8 +323,9 @@ class Run {
     const positionOf = (node: NodeId): number => lifeOf(node)?.fold.position ?? 0;
     const through = Math.max(...[...healed].map(positionOf));
     const behind = () => [...healed].filter((node) => positionOf(node) < through || isLeaving(node));
+    const busyMs = this.#busyMs(healed);
     const dueMs = (node: NodeId): number => {
-      if (!leavers.has(node)) return fromMs + 2 * leaseMs;
+      if (!leavers.has(node)) return fromMs + busyMs + 2 * leaseMs;
       return isLeaving(node) ? fromMs + LEAVING_LEASES * leaseMs : (lifeOf(node)?.beganMs ?? 0) + 2 * leaseMs;
     };
     const isOver = () => {
@@ -332,11 +333,18 @@ class Run {
       return late.length === 0 || late.some((node) => world.nowMs > dueMs(node));
     };
     const longest = leavers.size === 0 ? 2 : LEAVING_LEASES + 2;
-    if (!isOver()) await world.run(fromMs + longest * leaseMs, isOver);
+    if (!isOver()) await world.run(fromMs + busyMs + longest * leaseMs, isOver);
     const late = behind();
     if (late.length === 0) return;
     const where = late.map((node) => `${node} at ${positionOf(node)}`);
     this.#fail('N2, protocol.md section 2', `not caught up to position ${through}: ${where.join(', ')}`);
+  }
+
+  /** How long a flush that began on a slow disk before the healing still takes: who waits for it has its time from then. */
+  #busyMs(nodes: ReadonlySet<NodeId>): number {
+    const { world } = this.#group;
+    const untilMs = [...nodes].map((node) => this.#group.life(node)?.machine.disk.busyUntilMs ?? 0);
+    return Math.max(0, ...untilMs.map((atMs) => atMs - world.nowMs));
   }
 
   /** Who is healed outside the log hears of all that changed, within two leases; and of nothing that did not. */

@@ -52,6 +52,8 @@ export class Disk {
   #holder: DiskJournal | null = null;
   /** Written since the last checkpoint. */
   bytesSinceCheckpoint = 0;
+  /** The last flush that has begun ends then. */
+  busyUntilMs = 0;
   flushes = 0;
   /** Stores that were ever here. */
   #stores = 0;
@@ -177,6 +179,13 @@ export class Disk {
     return this.#chance.between(this.manners.now.minMs, this.manners.now.maxMs);
   }
 
+  /** A flush begins. @returns when it ends, whatever becomes of the disk meanwhile. */
+  beginFlush(nowMs: number): number {
+    const untilMs = nowMs + this.flushMs();
+    this.busyUntilMs = Math.max(this.busyUntilMs, untilMs);
+    return untilMs;
+  }
+
   /** How long after a write its process hears of it. */
   replyMs(): number {
     return this.#chance.happens(0.1) ? this.flushMs() : 0;
@@ -247,7 +256,7 @@ export class DiskJournal implements Journal {
   }
 
   async open(owner: JournalOwner): Promise<JournalContents> {
-    await this.#wait(this.#disk.flushMs());
+    await this.#waitUntil(this.#disk.beginFlush(this.#process.nowMs));
     const contents = this.#disk.attach(this, owner);
     this.#state = 'open';
     if (contents.damage !== null) this.#failure = failed(`the journal is damaged: ${contents.damage}`);
@@ -332,7 +341,7 @@ export class DiskJournal implements Journal {
       this.#flushDone = null;
     } else return;
     // The disk works whether or not the process runs; the process hears of it when it does.
-    this.#world.plan(this.#process.nowMs + this.#disk.flushMs(), () => this.#finish());
+    this.#world.plan(this.#disk.beginFlush(this.#process.nowMs), () => this.#finish());
   }
 
   #finish(): void {
@@ -370,9 +379,9 @@ export class DiskJournal implements Journal {
     for (const done of waiting.flatMap((list) => list ?? [])) done.reject(failure);
   }
 
-  #wait(ms: number): Promise<void> {
+  #waitUntil(atMs: number): Promise<void> {
     return new Promise((resolve) => {
-      this.#world.planStep(this.#process, this.#process.nowMs + ms, resolve);
+      this.#world.planStep(this.#process, atMs, resolve);
     });
   }
 }
