@@ -56,6 +56,9 @@ describe('seeds that once failed', () => {
     [6_108_325, 'a message came again before the process that was held up had said it'],
     [8172, 'a node was healed while it left, its last flush on a slow disk'],
     [16_303, 'a node was healed while it left, its last flush on a slow disk'],
+    [9_053_085, 'a member missed the last slots before a quiet, and was behind for ever'],
+    [9_081_467, 'a member missed the last slots before a quiet, and who led was gone'],
+    [9_113_120, 'a node was healed while it opened its journal on a slow disk'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {
     const { violation, healedLeases } = await run(planOf(seed, options), { drain });

@@ -177,6 +177,43 @@ describe('T8: hand-over', () => {
     await world.until(() => seen() === undefined, 2 * world.leaseMs);
   });
 
+  it.each([
+    ['', false],
+    [', also when who led is gone', true],
+  ])(
+    'N2: a member that missed the last slots before a quiet fetches them a lease or two later%s',
+    async (_, isAlone) => {
+      const world = await started();
+      const campaign = world.node('a').election().campaign();
+      await world.untilMaster();
+      const mastership = await campaign;
+      await world.advance(world.leaseMs / 2);
+      for (const node of ['a', 'b']) world.network.cut(node, 'c');
+      void mastership.resign();
+      await world.until(() => world.node('b').election().master === null, world.leaseMs);
+      await world.advance(4 * world.leaseMs);
+      expect(world.node('c').election().master?.node).toBe('a');
+      world.network.heal();
+      if (isAlone) await world.crash('a');
+      await world.until(() => world.node('c').election().master === null, 2 * world.leaseMs);
+      expect(world.status('c').learnedThrough).toBe(world.status('b').learnedThrough);
+    },
+  );
+
+  it('N2: while a master renews nobody says how far it is', async () => {
+    const world = await started();
+    world.campaign('a');
+    await world.untilMaster();
+    await world.advance(world.leaseMs);
+    const said: string[] = [];
+    world.network.tap(({ payload }) => {
+      const type = decodeEnvelope(payload).envelope?.message.type;
+      if (type === 'learned') said.push(type);
+    });
+    await world.advance(5 * world.leaseMs);
+    expect(said).toEqual([]);
+  });
+
   it('N4: who is not needed hears of it a moment later, by the word of who led', async () => {
     const world = await started({ leaseMs: 3000 });
     const campaign = world.node('a').election().campaign();

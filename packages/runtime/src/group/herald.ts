@@ -10,9 +10,9 @@ import {
   type Message,
   type NodeId,
   soon,
-  type TimerHandle,
 } from '@synod/protocol';
 import { type Answer, answering, pieceBytes, tellings } from './pieces.ts';
+import { Reminder } from './reminder.ts';
 
 export interface HeraldOptions {
   readonly fold: MasterFold;
@@ -59,13 +59,18 @@ export class Herald {
   #toldThrough = 0;
   /** Position of the last command that changed anything here. */
   #changedThrough = 0;
-  /** When the leader last said how far it has told. */
-  #spokeAtMs = 0;
-  #reminder: TimerHandle | null = null;
+  /** Of a leader that has nothing more to tell. */
+  readonly #reminder: Reminder;
   #isClosed = false;
 
   constructor(options: HeraldOptions) {
     this.#options = options;
+    const { clock, leaseMs, isLeading, guard } = options;
+    const remind = () => {
+      if (isLeading()) this.#remind();
+      else this.#reminder.stop();
+    };
+    this.#reminder = new Reminder({ clock, quietMs: leaseMs, remind: () => guard(remind) });
   }
 
   /** Whoever asked from outside the log is told what came of it; of many that never come to anything the oldest are forgotten. */
@@ -120,7 +125,7 @@ export class Herald {
    * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
    */
   tellEverything(): void {
-    this.#keepReminding();
+    if (!this.#isClosed) this.#reminder.start();
     const everything = this.#options.fold.everything();
     const [first] = tellings([everything], this.#pieceBytes);
     if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
@@ -131,7 +136,7 @@ export class Herald {
   /** Who listens here has been told that it is over. */
   close(): void {
     this.#isClosed = true;
-    this.#options.clock.clearTimeout(this.#reminder);
+    this.#reminder.stop();
   }
 
   get #pieceBytes(): number {
@@ -204,25 +209,13 @@ export class Herald {
 
   #spoke(through: number): void {
     this.#toldThrough = through;
-    this.#spokeAtMs = this.#options.clock.now();
+    this.#reminder.noted();
   }
 
   /** How far it has told: who has heard less asks. */
   #remind(): void {
     this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
     this.#spoke(this.#toldThrough);
-  }
-
-  /** Who missed the last words of a leader that has nothing more to tell would never know: it says so after each quiet lease. */
-  #keepReminding(): void {
-    const { clock, leaseMs, isLeading, guard } = this.#options;
-    const look = (): void => {
-      this.#reminder = null;
-      if (!isLeading() || this.#isClosed) return;
-      if (clock.now() - this.#spokeAtMs >= leaseMs - 1) this.#remind();
-      this.#reminder = clock.setTimeout(() => guard(look), leaseMs);
-    };
-    this.#reminder ??= clock.setTimeout(() => guard(look), leaseMs);
   }
 
   /** To each who asked from outside the log, what came of it. */

@@ -48,6 +48,7 @@ import { Herald } from './herald.ts';
 import type { Mailbox, Turn } from './mailbox.ts';
 import type { Outbox } from './outbox.ts';
 import { Participant, type ParticipantOptions } from './participant.ts';
+import { Reminder } from './reminder.ts';
 import type { Roles } from './roles.ts';
 import { Voters } from './voters.ts';
 
@@ -93,6 +94,7 @@ export class Member {
   readonly voters: Voters;
   readonly checkpointer: Checkpointer;
   readonly #options: MemberOptions;
+  readonly #reminder: Reminder;
   readonly #herald: Herald;
   readonly #self: NodeId;
   #roles: Roles | null = null;
@@ -156,6 +158,11 @@ export class Member {
       tellLease: (event) => this.#tellLease(event),
       onApplied: options.onApplied,
       guard: (work) => this.#guard(work),
+    });
+    this.#reminder = new Reminder({
+      clock,
+      quietMs: settings.leaseMs,
+      remind: () => this.#guard(() => this.#tellHowFar()),
     });
     this.checkpointer = new Checkpointer({
       journal: options.journal,
@@ -252,6 +259,7 @@ export class Member {
     roles.learner.send({ type: 'start' });
     this.#isReplaying = false;
     this.#tellPresent();
+    if (this.#roles) this.#reminder.start();
   }
 
   /**
@@ -415,6 +423,7 @@ export class Member {
     this.log.close();
     this.#appends?.close();
     this.#herald.close();
+    this.#reminder.stop();
     this.#roles = null;
   }
 
@@ -500,6 +509,7 @@ export class Member {
     );
     learner.on('progress', ({ through, known }) =>
       whileLiving(() => {
+        this.#reminder.noted();
         roles.proposer?.send({ type: 'learned', through, known });
         void this.reviewJournal();
         if (!this.#isDelivering) this.#herald.tellApplied();
@@ -671,6 +681,15 @@ export class Member {
     }
     if (urgent.length > 0) this.#submit(urgent, true);
     if (others.length > 0) this.#submit(others, false);
+  }
+
+  /**
+   * N2: a gap shows when the next slot is heard of, and in a group that has nothing to do there is no next one. Whoever has
+   * learned nothing for a lease says how far it is: who is behind fetches. While a master renews nobody says it.
+   */
+  #tellHowFar(): void {
+    if (this.#appliedThrough > 0)
+      this.#options.send(EVERYBODY, { type: 'learned', entries: [], learnedThrough: this.#appliedThrough });
   }
 
   /** A candidate speaks for itself only (I4). */

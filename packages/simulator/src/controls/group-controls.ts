@@ -58,7 +58,7 @@ export const groupControls: readonly Control[] = [
     engines: [
       {
         kind: 'seeds',
-        seed: 109,
+        seed: 368,
         rules: () =>
           rulesOf({}, { learner: learnerMachine().provide({ actions: { sayStuck: enqueueActions(() => {}) } }) }),
       },
