@@ -95,6 +95,15 @@ describe.each(clients)('F2: a fence in JetStream, over %s', (_client, connect) =
     expect(await stored()).toEqual(['5 a', '9 b']);
   });
 
+  it('goes by what the caller has read, not by what it wrote itself when it was master before', async () => {
+    const [one, two] = [await publisher(), await publisher()];
+    await one.publish(token(5), bytes('a'));
+    await two.publish(token(9), bytes('b'));
+    const after = await one.lastSequence();
+    await one.publish(token(12), bytes('c'), { after });
+    expect(await stored()).toEqual(['5 a', '9 b', '12 c']);
+  });
+
   it('knows a message that is repeated', async () => {
     const one = await publisher();
     await one.publish(token(5), bytes('a'), { messageId: 'a', headers: { 'Trace-Id': '7', 'Synod-Term': '99' } });

@@ -99,7 +99,7 @@ export class FencedPublisher {
   async #publish(token: FenceToken, payload: Uint8Array, options: FencedPublishOptions): Promise<Published> {
     if (!isTerm(token.term)) throw new StaleFenceError(token.election, token.term, 'it is no term');
     for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
-      const last = this.#last ?? (await this.#read());
+      const last = await this.#lastFor(options.after);
       this.#admit(token, last);
       const { after = last.sequence } = options;
       if (after !== last.sequence) {
@@ -136,6 +136,12 @@ export class FencedPublisher {
     const { stream, seq, duplicate = false } = data as { stream: string; seq: number; duplicate?: boolean };
     if (!duplicate) this.#last = { sequence: seq, token: { election, term } };
     return { stream, sequence: seq, isDuplicate: duplicate };
+  }
+
+  /** What is remembered may be older than what the caller has read. */
+  async #lastFor(after: number | undefined): Promise<Last> {
+    const known = this.#last;
+    return known !== null && (after === undefined || after === known.sequence) ? known : this.#read();
   }
 
   async #read(): Promise<Last> {
