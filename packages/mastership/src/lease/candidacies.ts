@@ -22,7 +22,7 @@ export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
 /** What the candidacies of one node tell its runtime. */
 export type CandidacyEvent =
   | Wish
-  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'wish' | 'consent' | 'aboutToAsk' }>
+  | Extract<CandidateEmitted, { type: 'acquired' | 'lost' | 'overrun' | 'left' | 'wish' | 'consent' | 'aboutToAsk' }>
   | Extract<SessionEmitted, { type: 'standBy' }>
   /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
   | { readonly type: 'renewed' }
@@ -65,6 +65,7 @@ const CANDIDATE_SAYS = [
   'acquired',
   'lost',
   'overrun',
+  'left',
 ] as const satisfies readonly CandidateEmitted['type'][];
 
 /**

@@ -175,6 +175,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         election: c.input.election,
         term: held(c).term,
       })),
+      announceLeft: emit(({ context: c }) => ({ type: 'left', election: c.input.election, term: held(c).term })),
 
       // Giving back
       submitResignation: enqueueActions(({ context: c, enqueue }) => {
@@ -410,7 +411,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       /** T7: given up already, and told so. First all work stops, then the record is given back. */
       resigning: {
         initial: 'stopping',
-        on: { over: '#candidate.lapsed' },
+        on: { over: { target: '#candidate.lapsed', actions: 'announceLeft' } },
         states: {
           /** The session is renewed meanwhile: nobody may take the record while something still works by it. */
           stopping: {
@@ -431,7 +432,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             initial: 'asking',
             exit: 'forgetResignation',
             on: {
-              over: '#candidate.givenBack',
+              over: { target: '#candidate.givenBack', actions: 'announceLeft' },
               record: { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },
               outcome: [
                 { guard: 'isDeposed', target: '#candidate.givenBack', actions: 'restAfterResigning' },

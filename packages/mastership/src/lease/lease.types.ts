@@ -207,4 +207,6 @@ export type CandidateEmitted =
       readonly reason?: string;
     }
   /** Giving back took longer than a lease: the session is not renewed any more, whatever still works (T7). */
-  | { readonly type: 'overrun'; readonly election: string; readonly term: number };
+  | { readonly type: 'overrun'; readonly election: string; readonly term: number }
+  /** Its lease was over before what was given up had been given back. */
+  | { readonly type: 'left'; readonly election: string; readonly term: number };

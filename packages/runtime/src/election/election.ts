@@ -64,6 +64,15 @@ interface Waiter {
   readonly reject: (reason: unknown) => void;
 }
 
+/** What whoever gives a mastership back waits for. */
+interface Release {
+  readonly term: number;
+  readonly resolve: () => void;
+  readonly done: Promise<void>;
+  /** Nobody holds by it any more, whatever the record says. */
+  isLeaseOver: boolean;
+}
+
 /** Turns what the lease machine says into masterships that users hold, one at a time. */
 export class GroupElection implements Election, Holder {
   readonly name: string;
@@ -71,7 +80,7 @@ export class GroupElection implements Election, Holder {
   readonly #waiters = new Set<Waiter>();
   readonly #news = new Latest<MasterChange>();
   #current: HeldMastership | null = null;
-  #released: { readonly term: number; readonly resolve: () => void; readonly done: Promise<void> } | null = null;
+  #released: Release | null = null;
   #closedBy: unknown = null;
 
   constructor(ports: ElectionPorts) {
@@ -255,6 +264,12 @@ export class GroupElection implements Election, Holder {
     return candidate.heir(to, mastership.term, timeoutMs);
   }
 
+  /** Priority: it goes to that node if that agrees, and else stays where it is. */
+  async cede(mastership: HeldMastership, to: NodeId, reason: string): Promise<void> {
+    const heir = this.isStandingBy(to) ? undefined : await this.heir(mastership, to);
+    if (heir !== null) await this.resign(mastership, reason, heir);
+  }
+
   async transfer(to: NodeId, { timeoutMs }: TransferOptions = {}): Promise<Master> {
     const mastership = this.#current;
     if (mastership === null || !this.holds(mastership.term)) {
@@ -280,7 +295,7 @@ export class GroupElection implements Election, Holder {
     this.#current = mastership;
     this.#release(); // Of an earlier term: a snapshot may bring the next one without the change between.
     const { promise: done, resolve } = Promise.withResolvers<void>();
-    this.#released = { term, resolve, done };
+    this.#released = { term, resolve, done, isLeaseOver: false };
     const [waiter] = this.#waiters;
     if (waiter) {
       this.#waiters.delete(waiter);
@@ -295,7 +310,14 @@ export class GroupElection implements Election, Holder {
     const mastership = this.#current;
     if (mastership === null || mastership.term !== term || mastership.isOver) return;
     mastership.end(lostBy);
+    if (lostBy !== 'resigned') this.#noteLeaseOver(term);
     this.#settle(mastership);
+  }
+
+  /** T7: giving back has come to nothing, and the lease is left to its end or has ended. */
+  overrun(term: number): void {
+    this.#noteLeaseOver(term);
+    if (this.#current?.isIdle) this.#release();
   }
 
   /** The record changed, as applied or heard here. */
@@ -328,9 +350,14 @@ export class GroupElection implements Election, Holder {
       if (this.#current !== mastership) return;
       // Over by its own clock: nobody is told, the lease behind it has ended or ends by itself.
       const { record } = this.#ports.record();
-      if (record.master === null || record.term !== mastership.term) this.#release();
+      const isFree = record.master === null || record.term !== mastership.term;
+      if (isFree || this.#released?.isLeaseOver) this.#release();
       this.#reviewWish('mastership over');
     });
+  }
+
+  #noteLeaseOver(term: number): void {
+    if (this.#released?.term === term) this.#released.isLeaseOver = true;
   }
 
   #release(): void {

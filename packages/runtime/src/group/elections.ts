@@ -169,10 +169,13 @@ export class Elections {
       participant()?.tell(election, { type: 'offered', from, term });
     } else if (type === 'consent') this.#offers.answered(message);
     else if (!shards) {
-      const mastership = this.#named.get(election)?.current;
-      if (!mastership || mastership.isOver || mastership.term !== term || isClosing()) return;
+      const named = this.#named.get(election);
+      const mastership = named?.current;
+      if (!named || !mastership || mastership.isOver || mastership.term !== term || isClosing()) return;
       if (message.priority <= (participant()?.priority(election) ?? 0)) return;
-      void mastership.resign({ to: from, reason: `${from} has priority ${message.priority}` }).catch(onError);
+      // It is offered to somebody already: who still wants it then asks again.
+      if (this.#offers.isOpen(election)) return;
+      void named.cede(mastership, from, `${from} has priority ${message.priority}`).catch(onError);
     }
   }
 

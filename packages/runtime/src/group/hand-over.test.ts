@@ -319,6 +319,36 @@ describe('T8: hand-over', () => {
     await world.until(() => world.masters().includes('c'), world.leaseMs);
   });
 
+  it('T7: who gives back while nobody hears waits until its lease is over, and no longer', async () => {
+    const world = await started();
+    const jobs = world.node('a').election('jobs');
+    const campaign = jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    const mastership = await campaign;
+    world.network.partition(['a'], ['b', 'c']);
+    let isReleased = false;
+    void mastership.resign().then(() => {
+      isReleased = true;
+    });
+    await world.advance(world.leaseMs / 2);
+    expect(isReleased).toBe(false);
+    await world.until(() => isReleased, world.leaseMs);
+  });
+
+  it('an error of the work after a loss is heard though nobody has taken over, and nobody can be asked', async () => {
+    const world = await started();
+    const jobs = world.node('a').election('jobs');
+    const { promise: work, reject: fail } = Promise.withResolvers<void>();
+    const running = jobs.runWhileMaster(() => work, { onError: 'throw' });
+    running.catch(() => {});
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    world.network.partition(['a'], ['b', 'c']);
+    await world.until(() => !jobs.isMaster(), 2 * world.leaseMs);
+    await world.advance(world.leaseMs);
+    fail(new Error('the disk is full'));
+    await expect(running).rejects.toThrow('the disk is full');
+  });
+
   it('transfer() elsewhere than at the master is refused', async () => {
     const world = await started();
     await expect(world.node('a').election().transfer('b')).rejects.toMatchObject({ code: 'ERR_SYNOD_MASTERSHIP_LOST' });
@@ -373,6 +403,45 @@ describe('priority', () => {
     expect(world.masters()).toEqual(['b']);
     expect(world.held.length).toBe(changes);
     expect(changes).toBeLessThanOrEqual(3);
+  });
+
+  it('of two that press for it at once one gets it, and nobody who has no priority', async () => {
+    const world = new TestWorld({ voters: ['a', 'b', 'c', 'd'] });
+    worlds.push(world);
+    const launched = world.voters.map((node) => world.launch(node, { priority: 'cd'.includes(node) ? 50 : 0 }).started);
+    await world.until(() => world.voters.every((name) => world.status(name).state === 'voter'), 5 * world.leaseMs);
+    await Promise.all(launched);
+    world.campaign('a');
+    await world.untilMaster();
+    world.campaign('b'); // It stands by, and would have what is free for all.
+    await world.advance(world.leaseMs / 2);
+    for (const node of ['c', 'd']) world.campaign(node);
+    await world.advance(4 * world.leaseMs);
+    expect(world.held.map(({ node }) => node)).toEqual(['a', expect.stringMatching(/[cd]/)]);
+  });
+
+  it('who does not answer when it is offered leaves it where it is, and gets it when it is heard', async () => {
+    const world = new TestWorld();
+    worlds.push(world);
+    const launched = world.voters.map((node) => world.launch(node, { priority: node === 'c' ? 50 : 0 }).started);
+    await world.until(() => world.voters.every((name) => world.status(name).state === 'voter'), 5 * world.leaseMs);
+    await Promise.all(launched);
+    world.campaign('a');
+    await world.untilMaster();
+    world.campaign('b');
+    await world.advance(world.leaseMs / 2);
+    let wishes = 0;
+    world.network.tap(({ payload }) => {
+      if (decodeEnvelope(payload).envelope?.message.type === 'wish') wishes++;
+    });
+    world.campaign('c');
+    world.network.cut('a', 'c'); // What it says is heard, and no answer comes.
+    await world.until(() => wishes > 0, world.leaseMs);
+    await world.advance(world.leaseMs / 2);
+    expect(world.masters()).toEqual(['a']);
+    world.network.heal();
+    await world.advance(4 * world.leaseMs);
+    expect(world.held.map(({ node }) => node)).toEqual(['a', 'c']);
   });
 
   it('equal priorities leave each other alone', async () => {

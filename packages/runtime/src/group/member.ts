@@ -73,6 +73,7 @@ export interface MemberOptions {
   readonly onAcquired: (licence: Licence) => void;
   readonly onRenewed: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
+  readonly onOverrun: (election: string, term: number) => void;
   readonly onWord: ParticipantOptions['onWord'];
   readonly onStopped: () => void;
   /** A command of the fold was applied; told after the candidates. `isFresh`: as it was chosen, not caught up with. */
@@ -528,8 +529,19 @@ export class Member {
   }
 
   #hearLease({ lease }: Roles): void {
-    const { ports, holderClock, candidate, send, onAcquired, onRenewed, onLost, onWord, onStopped, onFailure } =
-      this.#options;
+    const {
+      ports,
+      holderClock,
+      candidate,
+      send,
+      onAcquired,
+      onRenewed,
+      onLost,
+      onOverrun,
+      onWord,
+      onStopped,
+      onFailure,
+    } = this.#options;
     this.#participant = new Participant({
       clock: ports.clock,
       holderClock,
@@ -544,6 +556,7 @@ export class Member {
       },
       onRenewed,
       onLost,
+      onOverrun,
       onWord,
       onStopped,
       onFailure,

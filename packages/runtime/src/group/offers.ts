@@ -45,6 +45,10 @@ export class Offers {
     return promise;
   }
 
+  isOpen(election: string): boolean {
+    return this.#open.has(election);
+  }
+
   answered({ election, from, term, session, metadata }: Received<Consent>): void {
     const open = this.#open.get(election);
     if (open && open.to === from && open.term === term) open.settle({ session, metadata });

@@ -26,6 +26,8 @@ export interface ParticipantOptions {
   /** The deadline of all that is held was extended. */
   readonly onRenewed: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
+  /** T7: what was given up could not be given back while its lease ran. */
+  readonly onOverrun: (election: string, term: number) => void;
   /** T8 and priority: a word to another node. */
   readonly onWord: (word: Extract<CandidacyEvent, { type: 'wish' | 'consent' }>) => void;
   readonly onStopped: () => void;
@@ -118,7 +120,7 @@ export class Participant {
   }
 
   #hear(event: CandidacyEvent): void {
-    const { log, standBy, onAcquired, onRenewed, onLost, onWord, onStopped } = this.#options;
+    const { log, standBy, onAcquired, onRenewed, onLost, onOverrun, onWord, onStopped } = this.#options;
     switch (event.type) {
       case 'propose': {
         const { type: _, command, ...options } = event;
@@ -144,7 +146,8 @@ export class Participant {
       case 'stopped':
         return onStopped();
       case 'overrun':
-        return;
+      case 'left':
+        return onOverrun(event.election, event.term);
     }
   }
 
