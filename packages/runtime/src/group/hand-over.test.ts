@@ -162,20 +162,27 @@ describe('T8: hand-over', () => {
     await world.until(() => seen('x') === undefined, world.leaseMs);
   });
 
-  it('who missed the last words of a leader that has nothing more to tell hears of them a lease or two later', async () => {
-    const world = await started();
-    const campaign = world.node('a').election().campaign();
-    await world.untilMaster();
-    world.launch('o', { membership: { role: 'observer' } });
-    const seen = () => world.node('o').election().master?.node;
-    await world.until(() => seen() === 'a', world.leaseMs);
-    for (const node of world.voters) world.network.cut(node, 'o');
-    void (await campaign).resign();
-    await world.advance(world.leaseMs / 2);
-    expect(seen()).toBe('a');
-    world.network.heal();
-    await world.until(() => seen() === undefined, 2 * world.leaseMs);
-  });
+  it.each([
+    ['', false],
+    [', also when it is gone', true],
+  ])(
+    'who missed the last words of a leader that has nothing more to tell hears of them a lease or two later%s',
+    async (_, isGone) => {
+      const world = await started();
+      const campaign = world.node('a').election().campaign();
+      await world.untilMaster();
+      world.launch('o', { membership: { role: 'observer' } });
+      const seen = () => world.node('o').election().master?.node;
+      await world.until(() => seen() === 'a', world.leaseMs);
+      for (const node of world.voters) world.network.cut(node, 'o');
+      void (await campaign).resign();
+      await world.advance(world.leaseMs / 2);
+      expect(seen()).toBe('a');
+      world.network.heal();
+      if (isGone) world.crash('a');
+      await world.until(() => seen() === undefined, 2 * world.leaseMs);
+    },
+  );
 
   it.each([
     ['', false],

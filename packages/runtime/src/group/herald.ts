@@ -59,18 +59,19 @@ export class Herald {
   #toldThrough = 0;
   /** Position of the last command that changed anything here. */
   #changedThrough = 0;
-  /** Of a leader that has nothing more to tell. */
+  /** After each lease in which nothing changed: who missed the last change would never know. */
   readonly #reminder: Reminder;
   #isClosed = false;
 
   constructor(options: HeraldOptions) {
     this.#options = options;
-    const { clock, leaseMs, isLeading, guard } = options;
-    const remind = () => {
-      if (isLeading()) this.#remind();
-      else this.#reminder.stop();
-    };
-    this.#reminder = new Reminder({ clock, quietMs: leaseMs, remind: () => guard(remind) });
+    const { clock, leaseMs, guard } = options;
+    this.#reminder = new Reminder({ clock, quietMs: leaseMs, remind: () => guard(() => this.#remind()) });
+  }
+
+  /** From now on it says after each quiet lease how far it knows: the last words of a leader may be missed, and it may be gone. */
+  begin(): void {
+    this.#reminder.start();
   }
 
   /** Whoever asked from outside the log is told what came of it; of many that never come to anything the oldest are forgotten. */
@@ -125,12 +126,11 @@ export class Herald {
    * it is told up to where something changed: who has heard that needs none of them, and who has not asks.
    */
   tellEverything(): void {
-    if (!this.#isClosed) this.#reminder.start();
     const everything = this.#options.fold.everything();
     const [first] = tellings([everything], this.#pieceBytes);
     if (first?.piece === undefined) return this.#tellNews([{ ...everything, isWhole: true }]);
-    this.#toldThrough = this.#changedThrough;
     this.#remind();
+    this.#spoke(this.#changedThrough);
   }
 
   /** Who listens here has been told that it is over. */
@@ -144,7 +144,9 @@ export class Herald {
   }
 
   #noteChange({ news, position }: Applied): void {
-    if (news) this.#changedThrough = position;
+    if (!news) return;
+    this.#changedThrough = position;
+    this.#reminder.noted();
   }
 
   #answerAsker({ id, position, applied, reason, news }: Applied): void {
@@ -212,10 +214,10 @@ export class Herald {
     this.#reminder.noted();
   }
 
-  /** How far it has told: who has heard less asks. */
+  /** Up to where something changed: who has heard less asks. */
   #remind(): void {
-    this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#toldThrough });
-    this.#spoke(this.#toldThrough);
+    if (this.#changedThrough > 0)
+      this.#options.send(EVERYBODY, { type: 'news', changes: [], after: this.#changedThrough });
   }
 
   /** To each who asked from outside the log, what came of it. */

@@ -260,7 +260,9 @@ export class Member {
     roles.learner.send({ type: 'start' });
     this.#isReplaying = false;
     this.#tellPresent();
-    if (this.#roles) this.#reminder.start();
+    if (!this.#roles) return;
+    this.#herald.begin();
+    this.#reminder.start();
   }
 
   /**

@@ -58,7 +58,7 @@ export const groupControls: readonly Control[] = [
     engines: [
       {
         kind: 'seeds',
-        seed: 368,
+        seed: 71,
         rules: () =>
           rulesOf({}, { learner: learnerMachine().provide({ actions: { sayStuck: enqueueActions(() => {}) } }) }),
       },

@@ -44,7 +44,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "for a record that comes to a session not wanting it"',
     sentence:
       'Who agreed to be handed an election, and wants it no more when it comes, neither acts by it nor gives it back.',
-    engines: found(169, {
+    engines: found(2037, {
       lease: {
         isNamed: () => false,
         hasWon: (c) =>

@@ -39,14 +39,14 @@ export const outsideControls: readonly Control[] = [
     name: 'lost-news-not-missed',
     rule: 'L1; fault 33',
     sentence: 'A candidate outside the log does not ask for news that was lost on the way to it.',
-    engines: found(2683, { heard: () => new Incurious() }),
+    engines: found(151, { heard: () => new Incurious() }),
     finds: /progress/,
   },
   {
     name: 'candidate-counts-from-the-answer',
     rule: 'T1',
     sentence: 'A candidate outside the log counts its lease from when it hears that its command was chosen.',
-    engines: found(1182, {
+    engines: found(383, {
       lease: {
         hold: (s, session, request) =>
           leaseRules.hold(
