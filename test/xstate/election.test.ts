@@ -62,6 +62,18 @@ describe('electionLogic', () => {
     expect(election('b').isMaster()).toBe(true);
   });
 
+  it('one that looks on gives nothing back of what another actor of the process holds', async () => {
+    asCandidate('a');
+    await w.pass(leaseMs);
+    const onlooker = begin(createActor(electionLogic(election('a')), { clock: w.clock, input: { campaign: false } }));
+    await w.pass(leaseMs);
+    const { term } = election('a').master ?? {};
+    for (const type of ['synod.resign', 'synod.withdraw'] as const) onlooker.send({ type });
+    onlooker.stop();
+    await w.pass(leaseMs);
+    expect([election('a').isMaster(), election('a').master?.term]).toEqual([true, term]);
+  });
+
   it('hands over when it is told to resign, and waits for its turn', async () => {
     const a = asCandidate('a');
     await w.pass(leaseMs);

@@ -1,6 +1,6 @@
 import { ClosedError, type Election, type Master, type Mastership, type MastershipLostError, SynodError } from 'synod';
 import type { ElectionCommand, ElectionEvent } from './events.ts';
-import { heldOf, hold, letGo } from './held.ts';
+import { hold, letGo } from './held.ts';
 
 export interface CampaignerPorts {
   readonly tell: (event: ElectionEvent) => void;
@@ -15,6 +15,8 @@ export class Campaigner {
   readonly #life = new AbortController();
   /** Of the asking that goes on now. */
   #wish: AbortController | null = null;
+  /** Another actor of this process may hold the election: that is not this one's to give back. */
+  #mastership: Mastership | null = null;
   #toldVersion = -1;
 
   constructor(election: Election, ports: CampaignerPorts) {
@@ -37,7 +39,7 @@ export class Campaigner {
         break;
       case 'synod.resign': {
         const { type: _, ...options } = command;
-        this.#attempt(command, heldOf(this.#election)?.resign(options));
+        this.#attempt(command, this.#mastership?.resign(options));
         break;
       }
       case 'synod.transfer':
@@ -74,7 +76,7 @@ export class Campaigner {
   #withdraw(reason: string): void {
     this.#wish?.abort();
     this.#wish = null;
-    void heldOf(this.#election)?.resign({ reason });
+    void this.#mastership?.resign({ reason });
   }
 
   async #ask(signal: AbortSignal): Promise<void> {
@@ -92,10 +94,12 @@ export class Campaigner {
     return new Promise((resolve) => {
       signal.addEventListener('abort', () => {
         letGo(this.#election, mastership);
+        this.#mastership = null;
         this.#tell({ type: 'synod.master.lost', election, term, cause: (signal.reason as MastershipLostError).lostBy });
         resolve();
       });
       hold(this.#election, mastership);
+      this.#mastership = mastership;
       // The news of it is on its way: whoever hears that this process is elected knows the record already.
       const { master } = this.#election;
       if (master?.term === term) this.#tellChange(master, master.version);
