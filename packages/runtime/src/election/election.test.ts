@@ -48,7 +48,7 @@ function world(scope?: Scope) {
   let present = record(null, 0);
   const election = new GroupElection({
     name: 'group',
-    leaseMs: 1000,
+    leaseMs: () => 1000,
     clock,
     candidate,
     refusal: () => new Error('no candidate'),

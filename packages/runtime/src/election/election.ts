@@ -45,7 +45,8 @@ export interface Candidate {
 
 export interface ElectionPorts {
   readonly name: string;
-  readonly leaseMs: number;
+  /** The length in force now (T12), ms. */
+  readonly leaseMs: () => number;
   readonly clock: Clock;
   /** `null` where the node may only look on: campaigning is then refused with this error. */
   readonly candidate: Candidate | null;
@@ -162,7 +163,7 @@ export class GroupElection implements Election, Holder {
 
   async runWhileMaster(
     work: (mastership: Mastership) => Promise<void> | void,
-    { signal, onError = 'recampaign', graceMs = this.#ports.leaseMs }: RunWhileMasterOptions = {},
+    { signal, onError = 'recampaign', graceMs = this.#ports.leaseMs() }: RunWhileMasterOptions = {},
   ): Promise<void> {
     for (;;) {
       const mastership = await this.#campaignUntil(signal);

@@ -62,10 +62,10 @@ export class Elections {
 
   constructor(options: ElectionsOptions) {
     this.#options = options;
-    const { ports, settings, leaseMs, send, onError } = options;
+    const { ports, leaseMs, send, onError } = options;
     this.#offers = new Offers({
       clock: ports.clock,
-      leaseMs: settings.leaseMs,
+      leaseMs,
       offer: (to, election, term) => send(to, { type: 'offer', election, term }),
     });
     this.#health = new Health({ clock: ports.clock, leaseMs, onError });
@@ -75,20 +75,20 @@ export class Elections {
     return this.#named.has(name);
   }
 
-  /** What was said of it when it was first named here. */
+  /** What was first said of it here. */
   settings(name: string): ElectionOptions | undefined {
     return this.#settings.get(name);
   }
 
   /** The election of that name; the same one for ever. */
   named(name: string, options?: ElectionOptions): GroupElection {
+    if (options && !this.#settings.has(name)) this.#settings.set(name, options);
     const known = this.#named.get(name);
     if (known) return known;
-    if (options) this.#settings.set(name, options);
-    const { ports, settings, reader, incarnation, noQuorum, askPresent, onError } = this.#options;
+    const { ports, leaseMs, reader, incarnation, noQuorum, askPresent, onError } = this.#options;
     const election = new GroupElection({
       name,
-      leaseMs: settings.leaseMs,
+      leaseMs,
       clock: ports.clock,
       candidate: this.#mayBeMasterOf(name) ? this.#candidate(name) : null,
       refusal: () => this.#refusal(name),

@@ -202,7 +202,7 @@ export class GroupNode implements Group {
       settings: this.#options,
       eligible: options.eligible,
       reader: this.#reader,
-      leaseMs: () => this.#live.leaseMs ?? this.#options.leaseMs,
+      leaseMs: () => this.#leaseMs,
       participant: () => this.#participant,
       isLeading: () => this.#member?.leader === this.node,
       isClosing: () => this.#isClosing,
@@ -298,7 +298,7 @@ export class GroupNode implements Group {
       state: this.#state,
       detail: this.#detail(),
       isConnected: this.#ports.bus.isConnected,
-      leaseMs: this.#options.leaseMs,
+      leaseMs: this.#leaseMs,
       configuration: this.#digest,
       voters: member?.voters.silences() ?? {},
       hasQuorum: member?.voters.hasQuorum(this.#options.leaseMs) ?? false,
@@ -598,6 +598,11 @@ export class GroupNode implements Group {
     for (const member of this.#membersHeard) this.#outsider.heardMember(member);
   }
 
+  /** The length in force now (T12), ms. */
+  get #leaseMs(): number {
+    return this.#live.leaseMs ?? this.#options.leaseMs;
+  }
+
   get #participant(): Participant | null {
     return this.#member?.participant ?? this.#outsider?.participant ?? null;
   }
@@ -880,7 +885,7 @@ export class GroupNode implements Group {
     if (!participant || this.#failure) return;
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimeout(resolve, this.#options.leaseMs);
+    const timer = clock.setTimeout(resolve, this.#leaseMs);
     this.#elections.resignAll(participant);
     await Promise.race([this.#stopped.promise, overdue]);
     await Promise.race([this.#member?.drain(), overdue]);

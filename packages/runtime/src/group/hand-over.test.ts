@@ -552,6 +552,34 @@ describe('live settings', () => {
     expect(() => world.node('a').configure({ leaseMs: 5 })).toThrow('leaseMs is 5');
   });
 
+  it('T12: what is reckoned in leases is reckoned by the one in force', async () => {
+    const world = await started();
+    const a = world.node('a');
+    a.configure({ leaseMs: 4 * world.leaseMs });
+    expect(world.status('a').leaseMs).toBe(4 * world.leaseMs);
+    const jobs = a.election('jobs');
+    const campaign = jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    await campaign;
+    let hasFailed = false;
+    // A quarter of a lease, for one who does not wait for it.
+    jobs.transfer('b').catch(() => {
+      hasFailed = true;
+    });
+    await world.advance(0.9 * world.leaseMs);
+    expect(hasFailed).toBe(false);
+    await world.until(() => hasFailed, world.leaseMs / 5);
+  });
+
+  it('what is said of an election counts from the first time, though it was named before', async () => {
+    const world = await started();
+    const a = world.node('a');
+    a.election('jobs');
+    void a.election('jobs', { metadata: { address: 'here' } }).campaign();
+    await world.until(() => a.election('jobs').isMaster(), world.leaseMs);
+    expect(a.election('jobs', { metadata: { address: 'too late' } }).master?.metadata).toEqual({ address: 'here' });
+  });
+
   it('who is given a higher priority gets the mastership', async () => {
     const world = await started();
     world.campaign('a');

@@ -3,7 +3,7 @@ import type { Clock, Consent, NodeId, Received } from '@synod/protocol';
 
 export interface OffersOptions {
   readonly clock: Clock;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   readonly offer: (to: NodeId, election: string, term: number) => void;
 }
 
@@ -23,7 +23,7 @@ export class Offers {
   }
 
   /** Asks a node whether it would take an election over. @returns `null` when it does not answer in time. */
-  ask(election: string, to: NodeId, term: number, timeoutMs = this.#options.leaseMs / 4): Promise<Heir | null> {
+  ask(election: string, to: NodeId, term: number, timeoutMs = this.#options.leaseMs() / 4): Promise<Heir | null> {
     const { clock, offer } = this.#options;
     this.#open.get(election)?.settle(null);
     const { promise, resolve } = Promise.withResolvers<Heir | null>();
