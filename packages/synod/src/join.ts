@@ -143,8 +143,9 @@ function journalProblems(membership: JoinOptions['membership'] | undefined): rea
 }
 
 function startSelfFence(options: JoinOptions): Promise<SelfFence> {
-  const { leaseMs = DEFAULT_LEASE_MS, maxDriftPpm = DEFAULT_MAX_DRIFT_PPM } = options;
-  return SelfFence.start(options.group, guardMs(leaseMs, { maxDriftPpm, guardDivisor: GUARD_DIVISOR }), (error) =>
+  const { maxDriftPpm = DEFAULT_MAX_DRIFT_PPM } = options;
+  const lateMs = (leaseMs: number) => guardMs(leaseMs, { maxDriftPpm, guardDivisor: GUARD_DIVISOR });
+  return SelfFence.start(options.group, lateMs, (error) =>
     warn(options, `nobody watches for a stuck main thread any more: ${error.message}`),
   );
 }

@@ -9,11 +9,11 @@ import { SharedDeadline } from './shared-deadline.ts';
 export class SelfFence {
   readonly #deadline: SharedDeadline;
   readonly #worker: Worker;
-  readonly #lateMs: number;
+  readonly #lateMs: (leaseMs: number) => number;
   /** Elections that this process is master of; their leases are one, that of its session. */
   readonly #held = new Set<string>();
 
-  private constructor(deadline: SharedDeadline, worker: Worker, lateMs: number) {
+  private constructor(deadline: SharedDeadline, worker: Worker, lateMs: (leaseMs: number) => number) {
     this.#deadline = deadline;
     this.#worker = worker;
     this.#lateMs = lateMs;
@@ -22,10 +22,14 @@ export class SelfFence {
   /**
    * Resolves when the second thread watches.
    * @param lateMs - How long past the deadline the main thread may still say that the mastership is over: timers are late by
-   *   a little. No more than T1 takes off a lease at its end: until then nobody else can be master.
+   *   a little. No more than T1 takes off a lease of this length at its end: until then nobody else can be master.
    * @param onError - The thread ended though nobody stopped it: nothing watches any more.
    */
-  static async start(group: string, lateMs: number, onError: (error: Error) => void): Promise<SelfFence> {
+  static async start(
+    group: string,
+    lateMs: (leaseMs: number) => number,
+    onError: (error: Error) => void,
+  ): Promise<SelfFence> {
     const deadline = new SharedDeadline();
     // Beside this file, as source or compiled.
     const program = new URL(`./watchdog${extname(import.meta.url)}`, import.meta.url);
@@ -40,10 +44,10 @@ export class SelfFence {
   guard(group: Group): void {
     group.addEventListener('elected', ({ detail }) => {
       this.#held.add(detail.election);
-      this.#watch(detail.deadlineAtMs);
+      this.#watch(group, detail.deadlineAtMs);
     });
     // Not `renewed`, which is told for each mastership: there may be thousands.
-    group.addEventListener('extended', ({ detail }) => this.#watch(detail.deadlineAtMs));
+    group.addEventListener('extended', ({ detail }) => this.#watch(group, detail.deadlineAtMs));
     group.addEventListener('lost', ({ detail }) => {
       this.#held.delete(detail.election);
       if (this.#held.size === 0) this.#deadline.set(null);
@@ -56,7 +60,11 @@ export class SelfFence {
     await this.#worker.terminate();
   }
 
-  #watch(deadlineAtMs: number): void {
-    if (this.#held.size > 0) this.#deadline.set(monotonicNs(deadlineAtMs + this.#lateMs));
+  #watch(group: Group, deadlineAtMs: number): void {
+    const [election] = this.#held;
+    if (election === undefined) return;
+    // T12: the length of the lease may change, and with it what T1 takes off.
+    const leaseMs = group.election(election).master?.leaseMs ?? 0;
+    this.#deadline.set(monotonicNs(deadlineAtMs + this.#lateMs(leaseMs)));
   }
 }
