@@ -154,6 +154,10 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
         event.type === 'standby' ? rules.noteSuccessor(c, event.from, event.command) : {},
       ),
 
+      noteGrace: assign(({ context: c, event }) =>
+        event.type === 'grace' ? { mastership: { ...held(c), graceMs: event.graceMs } } : {},
+      ),
+
       // Losing: first `isMaster()` says no, then it is told.
       lose: enqueueActions(
         ({ context: c, enqueue, event }, { lostBy, reason }: { lostBy: LostBy; reason?: string }) => {
@@ -363,6 +367,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
             { guard: 'isDeposed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'deposed' } } },
           ],
           over: { target: 'lapsed', actions: 'loseWithSession' },
+          grace: { actions: 'noteGrace' },
           resign: [
             { guard: 'isLapsed', target: 'lapsed', actions: { type: 'lose', params: { lostBy: 'expired' } } },
             {

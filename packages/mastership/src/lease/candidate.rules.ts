@@ -222,9 +222,16 @@ export const candidateRules = {
     return successor !== null && ports.clock.now() - successor.heardAtMs < leaseMs / 2 ? successor : null;
   },
 
-  /** T7: giving back may take one lease; after that the session is left to its end. */
-  overrunAtMs: ({ mastership, input }: CandidateContext): number =>
-    (mastership?.givenUpAtMs ?? 0) + input.lease().leaseMs,
+  /**
+   * T7: giving back may take one lease; after that the session is left to its end. Work that was given longer than that to
+   * stop is waited for, and the lease for giving back comes after it.
+   */
+  overrunAtMs({ mastership, resignation, input }: CandidateContext): number {
+    const { leaseMs } = input.lease();
+    const graceMs = mastership?.graceMs ?? 0;
+    const mayTakeMs = graceMs <= leaseMs ? leaseMs : graceMs + (resignation === null ? 0 : leaseMs);
+    return (mastership?.givenUpAtMs ?? 0) + mayTakeMs;
+  },
 
   /** T7: submitted anew, with a new id, until the record does not name the term any more. */
   startResignation(c: CandidateContext): CandidateContext {

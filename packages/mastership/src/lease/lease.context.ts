@@ -104,6 +104,8 @@ export interface HeldTerm {
   readonly givenUpAtMs: number | null;
   /** Who is to have it next; `null` for whoever asks first. */
   readonly heir: Heir | null;
+  /** How long its work may take to stop, where that is longer than a lease. */
+  readonly graceMs?: number;
 }
 
 /** Giving back, as last submitted. */

@@ -97,6 +97,8 @@ export type CandidateEvent =
   | { readonly type: 'offered'; readonly from: NodeId; readonly term: number }
   /** All work of the mastership that was lost or given up has stopped (T6, T7). */
   | { readonly type: 'settled' }
+  /** How long the work of the mastership in force may take to stop, where that is longer than a lease (T7). */
+  | { readonly type: 'grace'; readonly graceMs: number }
   /** Health, or a veto of the user. Counts as true until told. */
   | { readonly type: 'eligible'; readonly value: boolean }
   /** How much sooner than others to ask (T11). */

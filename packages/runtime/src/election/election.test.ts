@@ -43,6 +43,7 @@ function world(scope?: Scope) {
     },
     isStandingBy: () => false,
     heir: async () => null,
+    grace: (graceMs) => told.push(`grace ${graceMs}`),
     settled: () => told.push('settled'),
   };
   let present = record(null, 0);

@@ -39,6 +39,8 @@ export interface Candidate {
   isStandingBy(node: NodeId): boolean;
   /** T8: asks a node for a session that would take over; `null` when it gives none in time. */
   heir(node: NodeId, term: number, timeoutMs?: number): Promise<Heir | null>;
+  /** How long the work of the mastership in force may take to stop, where that is longer than a lease (T7). */
+  grace(graceMs: number): void;
   /** All work of the mastership that ended has stopped (T6, T7). */
   settled(): void;
 }
@@ -180,6 +182,7 @@ export class GroupElection implements Election, Holder {
         return;
       }
       signal?.addEventListener('abort', stop, { once: true });
+      if (graceMs > this.#ports.leaseMs()) this.#ports.candidate?.grace(graceMs);
       const unwatch = this.#watchOverrun(mastership, graceMs);
       try {
         await mastership.work(() => work(mastership));

@@ -47,7 +47,10 @@ export interface RunWhileMasterOptions {
   readonly signal?: AbortSignal;
   /** After an error of the work: ask again, later (default), or reject with it. The mastership is resigned either way. */
   readonly onError?: 'recampaign' | 'throw';
-  /** How long work may go on after its mastership is lost before an error event says so, ms. Default: one lease. */
+  /**
+   * How long work may go on after its mastership is over before an error event says so, ms. Default: one lease. A mastership
+   * that is resigned is kept from others so long, and a lease at the least.
+   */
   readonly graceMs?: number;
 }
 

@@ -255,6 +255,7 @@ export class Elections {
         participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
       isStandingBy: (node) => isLeading() && participant()?.successor(election) === node,
       heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
+      grace: (graceMs) => participant()?.tell(election, { type: 'grace', graceMs }),
       settled: () => participant()?.tell(election, { type: 'settled' }),
     };
   }

@@ -356,6 +356,34 @@ describe('T8: hand-over', () => {
     await expect(running).rejects.toThrow('the disk is full');
   });
 
+  it.each([
+    [0, 'a lease'],
+    [4, 'graceMs where that is longer'],
+  ])('T7: work of a mastership that is resigned is waited for: graceMs of %i leases, %s', async (leases) => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    const workMs = 2.5 * world.leaseMs;
+    const stop = new AbortController();
+    let isWorking = false;
+    const work = async ({ signal }: { signal: AbortSignal }) => {
+      isWorking = true;
+      await held(signal);
+      await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, workMs));
+      isWorking = false;
+    };
+    const options = { signal: stop.signal, ...(leases > 0 && { graceMs: leases * world.leaseMs }) };
+    void a.election('jobs').runWhileMaster(work, options);
+    void a.election('other').runWhileMaster(({ signal }) => held(signal));
+    await world.until(() => isWorking && a.election('other').isMaster(), world.leaseMs);
+    void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 2);
+    stop.abort();
+    const tookMs = await world.until(() => b.election('jobs').isMaster(), 4 * world.leaseMs);
+    expect(isWorking).toBe(leases === 0);
+    expect(a.election('other').isMaster()).toBe(leases > 0);
+    expect(tookMs > workMs).toBe(leases > 0);
+  });
+
   it('transfer() elsewhere than at the master is refused', async () => {
     const world = await started();
     await expect(world.node('a').election().transfer('b')).rejects.toMatchObject({ code: 'ERR_SYNOD_MASTERSHIP_LOST' });
