@@ -5,7 +5,7 @@ import { after } from '../explorer/explore.ts';
 import type { LogNodeBounds, LogPorts } from '../explorer/log-node.ts';
 import { logPorts, logRules } from '../explorer/log-node.ts';
 import { type LogBounds, LogWorld } from '../explorer/log-world.ts';
-import type { Broken } from './broken.ts';
+import { type Broken, rulesOf } from './broken.ts';
 import type { Control, ExplorerEngine } from './control.ts';
 
 const VOTERS = ['n1', 'n2', 'n3'];
@@ -98,6 +98,17 @@ const chosenTwice = (other: string): readonly RegExp[] => [
 
 const duel = world([leader('n1'), leader('n2'), node('n3')]);
 
+/** What was promised is all that an acceptance leaves. */
+const promisesNothing: Broken = {
+  acceptor: {
+    accept(state, store, message, draft) {
+      const { promised } = state;
+      acceptorRules.accept(state, store, message, draft);
+      state.promised = promised;
+    },
+  },
+};
+
 /** Broken rules of the log (section 2), each with the smallest world that shows what comes of it. */
 export const logControls: readonly Control[] = [
   {
@@ -186,6 +197,13 @@ export const logControls: readonly Control[] = [
       ),
     ],
     finds: /P1|S1|agreement|promises/,
+  },
+  {
+    name: 'acceptance-is-no-promise',
+    rule: 'P2, "promised := b"',
+    sentence: 'An acceptor that accepts at a ballot it was not asked to promise still answers lower ones.',
+    engines: [{ kind: 'seeds', seed: 489, rules: () => rulesOf(promisesNothing) }],
+    finds: /promises are kept across crashes/,
   },
   {
     name: 'promise-before-flush',

@@ -1,15 +1,17 @@
 import type { Applied } from '@synod/mastership';
-import { pack } from '@synod/protocol';
+import { type Address, type Message, pack } from '@synod/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Life } from '../group/life.ts';
 import type { Act } from '../group/watcher.ts';
+import type { Machine } from '../world/machine.ts';
 import { isSame } from './agreement.ts';
 import { equalFolds, packsAlike } from './equal-folds.ts';
 import { fencesRefuse } from './fences-refuse.ts';
 import type { Invariant, Observed } from './invariant.ts';
 import { noInterleaving } from './no-interleaving.ts';
 import { nothingLost } from './nothing-lost.ts';
+import { promisesKept } from './promises-kept.ts';
 import { samePrefix } from './same-prefix.ts';
 
 /** As much of a life as these look at; `state` is what its fold holds. */
@@ -115,6 +117,45 @@ describe('no acknowledged command is lost', () => {
     applied?.(other, command(3, id));
     finished?.();
     expect(broken.length > 0 ? 1 : 0).toBe(count);
+  });
+});
+
+describe('promises are kept', () => {
+  const ballot = (round: number) => ({ round, nodeId: 'b', incarnation: 'b-1' });
+  const store = { storeId: 'a-1', incarnations: 1 };
+  const machine = {} as Machine;
+  const address: Address = { role: 'proposer', to: 'b' };
+  const accepted = (slot: number, round: number) => ({ type: 'accepted', ballot: ballot(round), slot, store }) as const;
+  const promise = (round: number, trimmedThrough = 0): Message => ({
+    type: 'promise',
+    ballot: ballot(round),
+    fromSlot: 1,
+    to: 0,
+    lastSlot: 0,
+    entries: [],
+    trimmedThrough,
+    chosenThrough: 0,
+    store,
+  });
+
+  it('accepting at a ballot that was never promised is a promise too', () => {
+    const { broken, durable, said } = watched(promisesKept);
+    durable?.(machine, 'a-1', { type: 'accepted', slot: 1, ballot: ballot(2), value: new Uint8Array(1) });
+    said?.(a, address, accepted(1, 2));
+    said?.(a, address, promise(2));
+    expect(broken).toEqual([]);
+    said?.(a, address, promise(1));
+    expect(broken.join()).toContain('below a ballot it answered');
+  });
+
+  it('what is said to be trimmed stands in a durable snapshot', () => {
+    const { broken, durable, said } = watched(promisesKept);
+    durable?.(machine, 'a-1', { type: 'promised', ballot: ballot(1) });
+    durable?.(machine, 'a-1', { type: 'snapshot', through: 4, position: 4, bytes: new Uint8Array(1) });
+    said?.(a, address, promise(1, 4));
+    expect(broken).toEqual([]);
+    said?.(a, address, promise(1, 5));
+    expect(broken.join()).toContain('(P6)');
   });
 });
 

@@ -7,7 +7,7 @@ import type { Invariant } from './invariant.ts';
  */
 export const promisesKept: Invariant = {
   name: 'promises are kept across crashes',
-  source: 'P1, P2 and P3, protocol.md section 2',
+  source: 'P1, P2, P3 and P6, protocol.md section 2',
   watch: ({ isOutcast }, fail) => {
     const stores = new Map<string, Store>();
     const storeOf = (id: string): Store => {
@@ -37,14 +37,18 @@ export const promisesKept: Invariant = {
         const { ballot } = message;
         const who = `${life.node} (store ${storeId})`;
         if (compareBallots(ballot, store.durable) > 0) fail(`${who} said ${message.type} before it was durable (P3)`);
-        if (compareBallots(ballot, store.said) < 0) fail(`${who} said ${message.type} below a promise it gave (P1)`);
+        if (compareBallots(ballot, store.said) < 0)
+          fail(`${who} said ${message.type} below a ballot it answered (P1, P2)`);
+        // Accepting is a promise too.
+        store.said = ballot;
         if (message.type === 'accepted') {
           const held = store.accepted.get(message.slot);
           const isHeld = held !== undefined && compareBallots(held, ballot) >= 0;
           if (!isHeld && message.slot > store.trimmedThrough) fail(`${who} said accepted before it was durable (P3)`);
           return;
         }
-        store.said = ballot;
+        if (message.trimmedThrough > store.trimmedThrough)
+          fail(`${who} said that slots up to ${message.trimmedThrough} are trimmed before it was durable (P6)`);
         const told = new Map(message.entries.map((entry) => [entry.slot, entry.ballot]));
         for (const [slot, held] of store.accepted) {
           if (slot < message.fromSlot || slot > message.to || slot <= message.trimmedThrough) continue;
@@ -61,7 +65,7 @@ export const promisesKept: Invariant = {
 interface Store {
   /** Highest ballot promised by a durable record. */
   durable: Ballot;
-  /** Highest ballot promised in a message. */
+  /** Highest ballot answered in a message, by a promise or by an acceptance. */
   said: Ballot;
   readonly accepted: Map<number, Ballot>;
   /** Slots up to here stand in a durable snapshot: what was accepted there is no more than chosen. */
