@@ -1,4 +1,5 @@
 import {
+  type Plan,
   type PlanOptions,
   planOf,
   Recorder,
@@ -64,6 +65,29 @@ describe('seeds that once failed', () => {
     const { violation, healedLeases } = await run(planOf(seed, options), { drain });
     expect(violation).toBe(null);
     expect(healedLeases).toBeLessThan(3);
+  });
+});
+
+describe('a healed majority', () => {
+  it('must have a master of its own: what is left of the lease of one that is cut off is none', async () => {
+    for (let seed = 1; seed <= 30; seed++) {
+      const plan: Plan = { ...planOf(seed, { nodes: 3, faults: [] }), isFormed: true, others: 'cut off' };
+      let healed: readonly string[] = [];
+      let masters = (): readonly string[] => [];
+      const { violation } = await run(plan, {
+        drain,
+        watcher: {
+          healed: (nodes) => {
+            healed = nodes;
+          },
+        },
+        onGroup: ({ lives }) => {
+          masters = () => [...lives].filter((life) => life.isMaster()).map(({ node }) => node);
+        },
+      });
+      expect(violation).toBe(null);
+      expect(masters().filter((node) => healed.includes(node))).toHaveLength(1);
+    }
   });
 });
 

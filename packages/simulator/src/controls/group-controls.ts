@@ -94,6 +94,15 @@ export const groupControls: readonly Control[] = [
     finds: /progress/,
   },
   {
+    name: 'never-renews',
+    rule: 'T10',
+    sentence: 'A holder renews later than its lease runs out: there is always a new master soon, and none that stays.',
+    engines: [
+      { kind: 'seeds', seed: 1, rules: () => rulesOf({ lease: { renewAtMs: () => Number.POSITIVE_INFINITY } }) },
+    ],
+    finds: /let its mastership of \w+ run out/,
+  },
+  {
     name: 'fold-differs-between-nodes',
     rule: 'N1; section 3, "the same at every node"',
     sentence: 'What becomes of a command depends on more than the log: on who applies it.',

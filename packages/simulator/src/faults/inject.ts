@@ -183,7 +183,8 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
   }
 }
 
-const masterOf = ({ lives }: SimGroup, election: string): Life | null =>
+/** Whoever has a mastership of the election, given up or not; by default of the group. */
+export const masterOf = ({ lives }: SimGroup, election: string = GROUP_ELECTION): Life | null =>
   [...lives].find((life) => life.mayHold && life.minds(election)) ?? null;
 
 /** Whoever is master is told, in a step of its own. */

@@ -1,5 +1,6 @@
 import type { Fault, FaultKind } from '../faults/fault.ts';
 import { FAULT_KINDS } from '../faults/fault.ts';
+import { masterOf } from '../faults/inject.ts';
 import type { Actors } from '../group/actors.ts';
 import type { Life } from '../group/life.ts';
 import type { SimGroup } from '../group/sim-group.ts';
@@ -29,12 +30,6 @@ export type State = (typeof STATES)[number];
 export class Coverage {
   readonly #hits = new Map<FaultKind, Map<State, number>>();
 
-  note(fault: Fault, group: SimGroup): void {
-    for (const node of nodesOf(fault, group)) {
-      for (const state of statesOf(group.life(node))) this.hit(fault.kind, state);
-    }
-  }
-
   hit(kind: FaultKind, state: State): void {
     let hits = this.#hits.get(kind);
     if (!hits) {
@@ -56,11 +51,20 @@ export class Coverage {
   }
 }
 
+/** What the nodes that a fault would meet at this instant are doing, each for itself. */
+export const meetings = (fault: Fault, group: SimGroup): readonly State[] =>
+  nodesOf(fault, group).flatMap((node) => statesOf(group.life(node)));
+
 function nodesOf(fault: Fault, group: SimGroup): readonly string[] {
   if ('node' in fault) return [fault.node];
-  if ('sides' in fault) return fault.sides[0] ?? [];
-  if ('from' in fault) return group.names.filter((name) => fault.from === name || fault.to === name);
-  return group.names;
+  if ('sides' in fault) return fault.sides.flat();
+  if ('from' in fault) {
+    const ends: readonly string[] = [fault.from, fault.to];
+    return ends.includes('*') ? group.names : ends;
+  }
+  if (fault.kind === 'replay') return group.names;
+  const master = masterOf(group, fault.election);
+  return master ? [master.node] : [];
 }
 
 export function statesOf(life: Life | null): State[] {

@@ -15,7 +15,7 @@ import type { DiskImage } from '../world/disk.ts';
 import type { Process } from '../world/process.ts';
 import type { Drain } from '../world/world.ts';
 import { masterWithinMs } from './bound.ts';
-import { Coverage } from './coverage.ts';
+import { Coverage, meetings } from './coverage.ts';
 import type { Plan } from './plan.ts';
 
 /** What can be seen of a run besides its group. */
@@ -59,6 +59,12 @@ export interface Outcome {
  */
 const LEAVING_LEASES = 6;
 
+/** In so many of the runs it is looked whether masters renew in time, and for so long. */
+const RESTING = 0.25;
+const REST_LEASES = 1.25;
+
+const PROGRESS = 'a healed majority makes progress';
+
 /** Ends a run at its first violation. */
 class Broken extends Error {
   readonly violation: Violation;
@@ -95,6 +101,8 @@ class Run {
   readonly #terms = new Set<number>();
   #isHealed = false;
   #leftOut: ReadonlySet<NodeId> = new Set();
+  /** Who is to keep what it holds, for nothing happens any more. */
+  #resting: ReadonlySet<NodeId> = new Set();
 
   constructor(plan: Plan, options: RunOptions) {
     this.#plan = plan;
@@ -217,7 +225,7 @@ class Run {
 
   #inject(fault: Fault): void {
     if (this.#isHealed) return;
-    this.#coverage.note(fault, this.#group);
+    const met = meetings(fault, this.#group);
     const heal = inject(fault, {
       group: this.#group,
       chance: this.#chance,
@@ -229,6 +237,8 @@ class Run {
       isOutcast: (node) => this.#outcastNodes.has(node),
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
+    // What could not happen has met nobody.
+    if (heal) for (const state of met) this.#coverage.hit(fault.kind, state);
     this.#options.watcher?.faulted?.(fault, heal ? 'begins' : 'void', faultInWords(fault));
     const leaving = heal && fault.kind === 'restart' ? this.#group.life(fault.node) : null;
     if (leaving) this.#leaving.add(leaving);
@@ -265,6 +275,9 @@ class Run {
         world.plan(againMs, () => this.#start(life.node));
       },
       elected: (_life, term) => void this.#terms.add(term),
+      deposed: (life, term, lostBy, election) => {
+        if (lostBy === 'expired' && this.#resting.has(life.node)) this.#blame(life, term, election);
+      },
     };
   }
 
@@ -306,6 +319,7 @@ class Run {
     const tookMs = world.nowMs - healedMs;
     await this.#demandCatchUp(healed);
     await this.#demandNews(all);
+    await this.#demandRest(all);
     return tookMs / this.#plan.leaseMs;
   }
 
@@ -365,9 +379,35 @@ class Run {
     this.#fail('L1, protocol.md section 1', `${behind.map((life) => life?.node).join(', ')} hears of nothing any more`);
   }
 
+  /**
+   * Whoever holds on while nothing happens any more renews in time. Of what faults did to a session a lease later nothing is
+   * left; during another nobody may run out of time. Not demanded beside nodes that are faulty still.
+   */
+  async #demandRest(healed: ReadonlySet<NodeId>): Promise<void> {
+    const { world } = this.#group;
+    const { leaseMs, seed, settings, others } = this.#plan;
+    if (others === 'faulty' || !chanceOf(seed, 'rest').happens(RESTING)) return;
+    await world.run(world.nowMs + (1 + settings.maxDriftPpm / 1e6) * leaseMs);
+    this.#resting = healed;
+    await world.run(world.nowMs + REST_LEASES * leaseMs);
+    this.#resting = new Set();
+  }
+
+  /** Its lease ran out although nothing happened. Where timers are late by more than an attempt nothing is demanded. */
+  #blame(life: Life, term: number, election: string): void {
+    const { world } = this.#group;
+    const leaseMs = life.actors.lease?.getSnapshot().context?.leaseMs ?? life.leaseMs;
+    if (life.machine.timers.now.lateMs > leaseMs / 4) return;
+    const what = `${life.node} let its mastership of ${election} run out (term ${term}), and nothing stood in its way`;
+    world.fail(this.#broken('T10, protocol.md section 4', what));
+  }
+
   #fail(source: string, what: string): never {
-    const { nowMs } = this.#group.world;
-    throw new Broken({ invariant: 'a healed majority makes progress', source, what, atMs: nowMs });
+    throw this.#broken(source, what);
+  }
+
+  #broken(source: string, what: string): Broken {
+    return new Broken({ invariant: PROGRESS, source, what, atMs: this.#group.world.nowMs });
   }
 
   /** Any number of them, none at all included. */
@@ -392,9 +432,14 @@ class Run {
     return wanted;
   }
 
-  /** Anybody: one that is not healed may hold on to its mastership by what gets through. */
+  /**
+   * One that is not healed may hold on to its mastership by what gets through. Of one that is cut off nothing does: what is
+   * left of its lease is no progress of the others.
+   */
   #hasMaster(election: string): boolean {
+    const isOutOfReach = ({ node }: Life): boolean => this.#plan.others === 'cut off' && this.#leftOut.has(node);
     for (const life of this.#group.lives) {
+      if (isOutOfReach(life)) continue;
       if (life.mayHold && life.minds(election) && life.process.isRunning && life.isMaster(election)) return true;
     }
     return false;
