@@ -235,6 +235,25 @@ describe('electionMachine', () => {
     return { actor: begin(actor), values };
   }
 
+  it('who comes back from a snapshot of a master is none, and asks anew', async () => {
+    const machine = (node: Node, snapshot?: unknown) =>
+      begin(createActor(electionMachine(election(node)), { clock: w.clock, snapshot: snapshot as never }));
+    const before = machine('a');
+    await w.pass(leaseMs);
+    expect(before.getSnapshot().matches('master')).toBe(true);
+    const persisted = JSON.parse(JSON.stringify(before.getPersistedSnapshot()));
+    before.stop();
+    const b = machine('b');
+    await w.pass(leaseMs);
+    const after = machine('a', persisted);
+    expect(after.getSnapshot().context).toMatchObject({ isCandidate: true, term: null, current: null });
+    await w.pass(leaseMs);
+    expect(after.getSnapshot().value).toBe('waiting');
+    b.stop();
+    await w.pass(leaseMs);
+    expect(after.getSnapshot().matches('master')).toBe(true);
+  });
+
   it('goes through the states of a mastership', async () => {
     const { actor: a, values } = watched('a');
     await w.pass(3 * leaseMs);

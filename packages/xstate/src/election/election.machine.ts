@@ -24,7 +24,7 @@ const LOOK = 1 / 20;
  */
 export const electionMachine = (election: Election) => {
   const remainingMs = (): number => heldOf(election)?.remainingMs() ?? 0;
-  return setup({
+  const machine = setup({
     types: {} as {
       context: ElectionContext;
       events: ElectionEvent | ElectionCommand;
@@ -117,6 +117,15 @@ export const electionMachine = (election: Election) => {
       over: { type: 'final' },
     },
   });
+  const restore = machine.restoreSnapshot.bind(machine);
+  // A mastership outlives no process: whoever comes back asks anew.
+  machine.restoreSnapshot = (persisted, scope) => {
+    const { status, context } = persisted as unknown as { status: string; context: ElectionContext };
+    if (status !== 'active') return restore(persisted, scope);
+    const fresh = { value: 'observing', context: initialContext(election.name, { campaign: context.isCandidate }) };
+    return restore({ ...persisted, ...fresh } as typeof persisted, scope);
+  };
+  return machine;
 };
 
 const looks = [
