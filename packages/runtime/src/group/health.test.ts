@@ -74,7 +74,7 @@ it('who comes again is asked again before it is believed', async () => {
 });
 
 it('no answer for half a lease is a no, until it answers', async () => {
-  const { health, clock } = world();
+  const { health, clock, errors } = world();
   const { promise, resolve } = Promise.withResolvers<boolean>();
   const answers: (boolean | Promise<boolean>)[] = [true, promise];
   const asked = check(() => answers.shift() ?? true);
@@ -86,6 +86,7 @@ it('no answer for half a lease is a no, until it answers', async () => {
   expect(told).toEqual([true, false]);
   await clock.advanceAsync(5000);
   expect(asked.count).toBe(2); // Never two at once.
+  expect(errors).toMatchObject([{ code: 'ERR_SYNOD_TIMEOUT' }]);
   resolve(true);
   await settle();
   expect(told).toEqual([true, false, true]);

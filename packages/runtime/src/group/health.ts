@@ -1,4 +1,4 @@
-import type { Clock, Subscription, TimerHandle } from '@synod/protocol';
+import { type Clock, type Subscription, TimeoutError, type TimerHandle } from '@synod/protocol';
 
 /** The user's word whether this process may be master: unhealthy, draining, behind in its own data. */
 export type Check = () => boolean | Promise<boolean>;
@@ -22,6 +22,8 @@ interface Poll {
   /** False until it has said yes. */
   isEligible: boolean;
   hasThrown: boolean;
+  /** It was late the last time; said once. */
+  isLate: boolean;
   timer: TimerHandle | null;
 }
 
@@ -56,7 +58,7 @@ export class Health {
   }
 
   #begin(check: Check, fresh: Poll[]): Poll {
-    const poll: Poll = { check, watches: new Set(), isEligible: false, hasThrown: false, timer: null };
+    const poll: Poll = { check, watches: new Set(), isEligible: false, hasThrown: false, isLate: false, timer: null };
     this.#polls.set(check, poll);
     fresh.push(poll);
     return poll;
@@ -77,7 +79,16 @@ export class Health {
   /** What answers at once counts at once: a campaign does not wait for it. */
   async #ask(poll: Poll): Promise<void> {
     const { clock, leaseMs, onError } = this.#options;
-    poll.timer = clock.setTimeout(() => this.#answered(poll, false), leaseMs() / 2);
+    const patienceMs = leaseMs() / 2;
+    let isLate = false;
+    poll.timer = clock.setTimeout(() => {
+      isLate = true;
+      this.#answered(poll, false);
+      if (poll.isLate) return;
+      poll.isLate = true;
+      // It is not asked again before it answers: who hangs for good must be heard of.
+      onError(new TimeoutError(`eligible() has not answered for ${patienceMs} ms: that is a no until it does`));
+    }, patienceMs);
     try {
       const answer = poll.check();
       this.#answered(poll, typeof answer === 'boolean' ? answer : (await answer) === true);
@@ -88,6 +99,7 @@ export class Health {
       poll.hasThrown = true;
     }
     if (this.#polls.get(poll.check) !== poll) return;
+    poll.isLate = isLate;
     clock.clearTimeout(poll.timer);
     poll.timer = clock.setTimeout(() => void this.#ask(poll), leaseMs() / 8);
   }
