@@ -298,4 +298,19 @@ describe('shards', () => {
     await w.world.advance(3 * w.world.leaseMs);
     expect(w.came).toHaveLength(1200);
   });
+
+  it('an error of work that stops because the set is closed is heard', async () => {
+    const shards = new ShardWorld(1);
+    const run = async (_: unknown, { signal }: { signal: AbortSignal }) => {
+      await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+      throw new Error('the last page was not written');
+    };
+    await shards.start(['x'], { run });
+    await shards.untilEven(5 * shards.world.leaseMs);
+    const errors: unknown[] = [];
+    shards.world.node('x').addEventListener('error', ({ detail }) => errors.push(detail.error));
+    void shards.sets.get('x')?.close();
+    await shards.world.advance(shards.world.leaseMs);
+    expect(errors).toMatchObject([{ message: 'the last page was not written' }]);
+  });
 });

@@ -370,8 +370,8 @@ export class ShardSet implements Shards {
 
   /** Work that fails here may do better elsewhere. */
   #failed(index: number, error: unknown): void {
-    if (this.#isClosed) return;
     this.#ports.onError(error);
+    if (this.#isClosed) return;
     const times = (this.#resting.get(index)?.times ?? 0) + 1;
     const untilMs = this.#ports.clock.now() + this.#ports.leaseMs() * 2 ** Math.min(times - 1, 6);
     this.#resting.set(index, { untilMs, times });
