@@ -12,8 +12,8 @@ import { outsideControls } from './outside-controls.ts';
  * no seed meets it in seconds: for those there is the explorer.
  */
 const SEEDS: Readonly<Record<string, number>> = {
-  'replies-counted': 7,
-  'promise-forgotten': 8,
+  'replies-counted': 112,
+  'promise-forgotten': 14,
   'no-version-check': 5,
   'expiry-by-term': 5,
   'renewal-does-not-move-the-wait': 5,
