@@ -9,10 +9,6 @@ import { drain } from './drain.ts';
  */
 export async function lookFor(name: string, fromSeed: number | undefined, json: boolean): Promise<boolean> {
   const chosen = name === 'all' ? controls : controls.filter((control) => control.name === name);
-  if (chosen.length === 0) {
-    console.error(`no control "${name}"; there are: all, ${controls.map((control) => control.name).join(', ')}`);
-    return false;
-  }
   const findings: Finding[] = [];
   for (const control of chosen) {
     const options = fromSeed === undefined ? {} : { fromSeed };

@@ -2,7 +2,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
+  controls,
   type Found,
+  MAX_NODES,
   picture,
   planOf,
   Recorder,
@@ -33,11 +35,27 @@ interface Options {
   readonly control?: string;
 }
 
-const whole = (text: string): number => {
+const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const value = Number(text);
+    const bounds = most < Number.MAX_SAFE_INTEGER ? `from ${least} to ${most}` : `from ${least}`;
+    if (text.trim() === '' || !Number.isSafeInteger(value) || value < least || value > most)
+      throw new InvalidArgumentError(`A whole number ${bounds}.`);
+    return value;
+  };
+
+function minutesOf(text: string): number {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) throw new InvalidArgumentError('a whole number');
+  if (!(value > 0 && value < Number.POSITIVE_INFINITY)) throw new InvalidArgumentError('A number of minutes.');
   return value;
-};
+}
+
+function controlOf(text: string): string {
+  const names = ['all', ...controls.map(({ name }) => name)];
+  if (!names.includes(text)) throw new InvalidArgumentError(`There are: ${names.join(', ')}.`);
+  return text;
+}
 
 function windowOf(text: string): Window {
   const [from, until] = text.split('-').map(Number);
@@ -49,17 +67,21 @@ await new Command('sim')
   .description('Simulates whole groups under faults: first safety, then a healed majority must have a master.')
   .usage('[options]')
   .exitOverride(exitOnUsage)
-  .option('--seeds <n>', 'how many schedules, one seed each (default: 1000; 1 with --seed alone)', whole)
-  .option('--seed <s>', 'the first seed (default: 1)', whole)
-  .option('--nodes <n>', 'members of each group (default: drawn, 1, 3 or 5)', whole)
-  .option('--minutes <m>', 'go on for so long, whatever --seeds says', Number)
+  .option('--seeds <n>', 'how many schedules, one seed each (default: 1000; 1 with --seed alone)', whole(1))
+  .option('--seed <s>', 'the first seed (default: 1)', whole(0))
+  .option('--nodes <n>', 'members of each group (default: drawn, 1, 3 or 5)', whole(1, MAX_NODES))
+  .option('--minutes <m>', 'go on for so long, whatever --seeds says', minutesOf)
   .option('--trace [folder]', 'write the run of --seed as text and as a drawing (default folder: the present one)')
   .option('--window <from-until>', 'of --trace: only this part, ms, as 1200-2500', windowOf)
   .option('--json', 'the figures as one JSON line on stdout, the last one')
   .option('--no-coverage', 'without the table of faults and states')
-  .option('--explore', 'instead: every interleaving of small worlds')
+  .addOption(new Option('--explore', 'instead: every interleaving of small worlds').conflicts(['control', 'trace']))
   .addOption(new Option('--bounds <bounds>', 'of --explore').choices(['small', 'full']).default('small'))
-  .option('--control <name>', 'instead: look for a rule that is broken on purpose; "all" for each in turn')
+  .addOption(
+    new Option('--control <name>', 'instead: look for a rule that is broken on purpose; "all" for each in turn')
+      .argParser(controlOf)
+      .conflicts('trace'),
+  )
   .action(simulate)
   .parseAsync();
 

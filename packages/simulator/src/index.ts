@@ -14,7 +14,7 @@ export type { Invariant, Observed, Violation, Watching } from './invariants/inva
 export { masterWithinMs } from './run/bound.ts';
 export { Coverage, STATES, type State, statesOf } from './run/coverage.ts';
 export { minimise } from './run/minimise.ts';
-export { type Plan, type PlanOptions, planOf } from './run/plan.ts';
+export { MAX_NODES, type Plan, type PlanOptions, planOf } from './run/plan.ts';
 export { type Outcome, type RunOptions, type RunWatcher, run } from './run/run.ts';
 export { type Failure, type Found, type SearchOptions, search } from './run/search.ts';
 export { createTestGroup, type TestGroup, type TestGroupOptions, type TestNode } from './testing/test-group.ts';

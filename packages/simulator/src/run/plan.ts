@@ -37,6 +37,8 @@ export interface PlanOptions {
 }
 
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
+/** Members of a group, at most. */
+export const MAX_NODES = NAMES.length;
 const LEASES_MS = [100, 150, 300, 1000, 3000];
 /** Leases of one group differ by so much at most: ten times as short, one is renewed ten times as often, and shows the same. */
 const MOST_UNEQUAL = 4;
