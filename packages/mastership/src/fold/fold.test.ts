@@ -334,6 +334,29 @@ function commandOf(view: MasterReader, { by, type, election, pick, other, isStal
 const seen = ({ id, version }: Session, old: number) => ({ session: id, version: version - old });
 
 describe('the fold', () => {
+  it('tells what a session held in the order of its terms, restored or not, also where it handed one to itself', () => {
+    const fold = new MasterFold();
+    const asked: MasterCommand[] = [
+      { type: 'open', node: 'a', incarnation: 'a', leaseMs: 1_000, take: null },
+      { type: 'beMaster', session: 1, election: 'shard', expectedVersion: 0, holder: null, metadata: {} },
+      { type: 'beMaster', session: 1, election: 'other', expectedVersion: 0, holder: null, metadata: {} },
+      { type: 'transfer', session: 1, election: 'shard', term: 2, to: 1, metadata: {} },
+    ];
+    for (const [i, command] of asked.entries()) {
+      fold.apply(i + 1, encodeMasterCommand(commandId('a', i + 1), command));
+    }
+    const restored = new MasterFold();
+    restored.restore(fold.snapshot());
+    for (const node of [fold, restored]) {
+      let freed: readonly string[] = [];
+      node.onApplied(({ news }) => {
+        freed = news?.records.map(({ election }) => election) ?? [];
+      });
+      node.apply(5, encodeMasterCommand(commandId('a', 5), { type: 'end', session: 1 }));
+      expect(freed).toEqual(['other', 'shard']);
+    }
+  });
+
   it('gives the same state and the same bytes at two nodes, one of which was restored in between; S1: terms of an election grow strictly and each has one master for ever', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 60 }), fc.nat(60), (steps, restoredAt) => {

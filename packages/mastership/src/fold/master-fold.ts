@@ -125,7 +125,7 @@ export class MasterFold implements StateMachine {
       state.registry.putSession(session);
       state.openedBy.set(session.openedBy, session.id);
     }
-    for (const row of data.records) state.registry.putRecord(recordOfRow(row));
+    state.registry.restoreRecords(data.records.map(recordOfRow));
     for (const [incarnation, number] of data.openers) state.openers.set(incarnation, number);
     this.#state = state;
     this.#position = data.position;

@@ -58,13 +58,22 @@ export class Registry implements MasterReader {
   }
 
   putRecord(record: MasterRecord): void {
-    const { election, master } = record;
-    const before = this.#records.get(election)?.master ?? null;
+    const { election, master, term } = record;
+    const before = this.#records.get(election);
     this.#records.set(election, record);
     this.#lastRead = record;
-    if (before === master) return;
-    if (before !== null) this.#release(before, election);
+    // A session may hand a record to itself: it hangs by the new term, as it does after {@link restoreRecords}.
+    if ((before?.master ?? null) === master && before?.term === term) return;
+    if (before && before.master !== null) this.#release(before.master, election);
     if (master !== null) this.#hang(master, election);
+  }
+
+  /** All there are. What a session holds stands in the order of its terms, at every node. */
+  restoreRecords(records: readonly MasterRecord[]): void {
+    for (const record of records) this.#records.set(record.election, record);
+    for (const { master, election } of [...records].sort((a, b) => a.term - b.term)) {
+      if (master !== null) this.#hang(master, election);
+    }
   }
 
   clear(): void {
