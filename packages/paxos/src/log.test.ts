@@ -18,10 +18,10 @@ const ids = (commands: readonly Command[]): string => commands.map(({ id }) => i
 function log(leader: NodeId | null = 'n2', draw = 0.5) {
   const clock = new VirtualClock();
   const asked: string[] = [];
-  const now = { leader, isLeading: false };
+  const now = { leader, isLeading: false, leaseMs: LEASE_MS };
   const made = new PaxosLog({
     self: 'n1',
-    leaseMs: LEASE_MS,
+    leaseMs: () => now.leaseMs,
     clock,
     random: { next: () => draw, id: () => 'id' },
     position: 99,
@@ -96,6 +96,23 @@ describe('B1a: the leader it asked has given no outcome for lease/3 ± a third',
     expect(told()).not.toContain('lead command');
     clock.advance(4);
     expect(told()).toEqual(['lead command']);
+  });
+
+  it('T12: the lease is that in force, also when it became shorter after the wait was drawn', () => {
+    const { log: l, clock, now, told } = log();
+    l.propose(command('a/1'));
+    clock.advance(LEASE_MS);
+    told();
+    l.withdraw('a/1');
+    now.leaseMs = LEASE_MS / 10;
+    for (let number = 2; number < 10 && !told().includes('lead command'); number++) {
+      // What is given up and asked anew, as a candidate does after three quarters of its lease.
+      l.propose(command(`a/${number}`));
+      clock.advance(0.75 * now.leaseMs);
+      if (told().includes('lead command')) return;
+      l.withdraw(`a/${number}`);
+    }
+    expect.unreachable('nobody ever asked to lead');
   });
 
   it('the wait is that of the oldest command: newer ones do not restart it', () => {

@@ -21,7 +21,8 @@ import type { LeadReason } from './proposer/proposer.rules.ts';
 /** What {@link PaxosLog} needs of the node around it. */
 export interface PaxosLogOptions {
   readonly self: NodeId;
-  readonly leaseMs: number;
+  /** Length of a lease as it is now (T12), ms. */
+  leaseMs(): number;
   readonly clock: Clock;
   readonly random: Random;
   /** Position of the last command applied; one below the configuration's firstPosition in a fresh group. */
@@ -58,8 +59,8 @@ export class PaxosLog implements ConsensusLog {
   #timer: TimerHandle | null = null;
   /** What was asked for in this turn after the first; `null` before that. */
   #rest: Command[] | null = null;
-  /** How long the leader may be without an outcome: lease/3 ± a third (B1a). Drawn anew for each wait. */
-  #patienceMs: number;
+  /** How long the leader may be without an outcome, in leases: 1/3 ± a third (B1a). Drawn anew for each wait. */
+  #patience: number;
   /** The wait runs from here at the earliest: when we last gave up on a leader. */
   #waitFromMs = Number.NEGATIVE_INFINITY;
   #hasAskedAgain = false;
@@ -67,7 +68,7 @@ export class PaxosLog implements ConsensusLog {
   constructor(options: PaxosLogOptions) {
     this.#options = options;
     this.#position = options.position;
-    this.#patienceMs = this.#drawPatience();
+    this.#patience = this.#drawPatience();
   }
 
   /** Position of the last command applied. */
@@ -228,13 +229,17 @@ export class PaxosLog implements ConsensusLog {
 
   #beginWait(nowMs: number): void {
     this.#waitFromMs = nowMs;
-    this.#patienceMs = this.#drawPatience();
+    this.#patience = this.#drawPatience();
     this.#hasAskedAgain = false;
   }
 
   #drawPatience(): number {
-    const { leaseMs, random } = this.#options;
-    return (leaseMs / 3) * between(random, 2 / 3, 4 / 3);
+    return between(this.#options.random, 2 / 3, 4 / 3) / 3;
+  }
+
+  /** By the lease in force: of one that became shorter, what is asked for would else be given up and asked anew before. */
+  get #patienceMs(): number {
+    return this.#patience * this.#options.leaseMs();
   }
 
   #tellSeen(command: Command): void {

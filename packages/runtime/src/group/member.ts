@@ -137,7 +137,7 @@ export class Member {
     this.voters.incarnations.set(contents.storeId, contents.incarnations);
     this.log = new PaxosLog({
       self: this.#self,
-      leaseMs: settings.leaseMs,
+      leaseMs: () => this.#roles?.lease?.getSnapshot().context?.leaseMs ?? settings.leaseMs,
       clock,
       random,
       position: recovered.snapshot?.position ?? configuration.firstPosition - 1,
