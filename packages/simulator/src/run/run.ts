@@ -387,7 +387,9 @@ class Run {
     const { world } = this.#group;
     const { leaseMs, seed, settings, others } = this.#plan;
     if (others === 'faulty' || !chanceOf(seed, 'rest').happens(RESTING)) return;
-    await world.run(world.nowMs + (1 + settings.maxDriftPpm / 1e6) * leaseMs);
+    // A timer that was set while timers were late is late still.
+    const lateMs = this.#plan.faults.map((fault) => (fault.kind === 'timers' ? fault.lateMs : 0));
+    await world.run(world.nowMs + (1 + settings.maxDriftPpm / 1e6) * leaseMs + Math.max(0, ...lateMs));
     this.#resting = healed;
     await world.run(world.nowMs + REST_LEASES * leaseMs);
     this.#resting = new Set();
