@@ -61,6 +61,7 @@ describe('seeds that once failed', () => {
     [9_081_467, 'a member missed the last slots before a quiet, and who led was gone'],
     [20_288_962, 'the lease of the only candidate had become shorter than its patience with a leader that was cut off'],
     [30_006_055, 'a group was to rest while a timer that was set before was late'],
+    [30_155_479, 'a group was to rest while a slow disk was at a flush that it had begun before'],
     [9_113_120, 'a node was healed while it opened its journal on a slow disk'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {

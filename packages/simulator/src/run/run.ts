@@ -387,9 +387,11 @@ class Run {
     const { world } = this.#group;
     const { leaseMs, seed, settings, others } = this.#plan;
     if (others === 'faulty' || !chanceOf(seed, 'rest').happens(RESTING)) return;
-    // A timer that was set while timers were late is late still.
+    // A timer that was set while timers were late is late still, and so is a flush that a slow disk began.
     const lateMs = this.#plan.faults.map((fault) => (fault.kind === 'timers' ? fault.lateMs : 0));
-    await world.run(world.nowMs + (1 + settings.maxDriftPpm / 1e6) * leaseMs + Math.max(0, ...lateMs));
+    await world.run(
+      world.nowMs + (1 + settings.maxDriftPpm / 1e6) * leaseMs + Math.max(this.#busyMs(healed), ...lateMs),
+    );
     this.#resting = healed;
     await world.run(world.nowMs + REST_LEASES * leaseMs);
     this.#resting = new Set();
