@@ -43,4 +43,11 @@ describe('coverage', () => {
     const coverage = await covered([{ kind: 'loss', from: '*', to: '*', rate: 0.1, forMs: 10, atMs: 1 }]);
     expect(coverage.hits('loss', 'joining')).toBe(3);
   });
+
+  it('counts everybody on either side of a partition', async () => {
+    const coverage = await covered([
+      { kind: 'partition', sides: [['a'], ['b', 'c']], isOneWay: false, forMs: 10, atMs: 1 },
+    ]);
+    expect(coverage.hits('partition', 'joining')).toBe(3);
+  });
 });
