@@ -158,6 +158,24 @@ describe.each(clients)('over %s', (_client, connect) => {
       expect(told).toHaveLength(2);
     });
 
+    it('begins with the newest of what the stream and the members say', async () => {
+      const connection = await connected(server.url);
+      await ensureEventStream(connection);
+      const n1 = busOf(connection, 'n1');
+      tell(n1, recordOf('n1', 45));
+      await until(async () => expect(await stored()).toBe(1));
+      const newest = electionState('orders', recordOf('n2', 120), null);
+      respondWhois(n1, () => ({ voters: ['n1'], position: 120, elections: [newest] }));
+      const told: string[] = [];
+      const watch = await watchMasterChanges(connection, {
+        group: 'orders',
+        onEvent: ({ id }) => told.push(id),
+        refreshMs: 0,
+      });
+      after.add(() => watch.close());
+      expect(told).toEqual(['orders/group/elected/120']);
+    });
+
     it('tells after a reconnect what it missed, and no event twice', async () => {
       const members = await connected(server.url);
       await ensureEventStream(members);
@@ -225,6 +243,25 @@ describe.each(clients)('over %s', (_client, connect) => {
       views['n1'] = recordOf('n1', 140);
       await watch.refresh();
       expect(told.at(-1)).toBe('orders/group/elected/140');
+    });
+
+    it('54: what a member repeats before the present is known is not told: it is the past', async () => {
+      const connection = await connected(server.url, { user: 'n1', pass: 'x' });
+      const [n1, n2] = [busOf(connection, 'n1'), busOf(connection, 'n2')];
+      const [past, present, next] = [recordOf('n1', 45), recordOf('n2', 120), recordOf('n3', 130)];
+      respondWhois(n1, () => {
+        // Published before the answer, so they are heard before it.
+        for (const record of [past, next]) tell(n2, record);
+        return { voters: ['n1'], position: 120, elections: [electionState('orders', present, null)] };
+      });
+      const told: string[] = [];
+      const watch = await watchMasterChanges(await connected(server.url, { user: 'n1', pass: 'x' }), {
+        group: 'orders',
+        onEvent: ({ id }) => told.push(id),
+        refreshMs: 0,
+      });
+      after.add(() => watch.close());
+      expect(told).toEqual(['orders/group/elected/120', 'orders/group/elected/130']);
     });
 
     it('without permission it says so, and a watch works as far as it may', async () => {

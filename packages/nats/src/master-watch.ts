@@ -87,13 +87,18 @@ export async function watchMasterChanges(connection: NatsConnectionLike, options
 
   const refresh = async (): Promise<void> => {
     const present = await Promise.all([inStream(connection, group, election), atMembers(bus, election)]);
-    if (!isClosed) for (const event of present.flat()) tell(event);
+    // The newest first: the stream and the members may be behind each other, and the past is nobody's present.
+    const newestFirst = present.flat().sort((a, b) => b.data.version - a.data.version);
+    if (!isClosed) for (const event of newestFirst) tell(event);
   };
   let isClosed = false;
+  // What is heard before the present is known may be older than it: members repeat an event for a while.
+  const early: MasterEvent[] = [];
+  let hear = (event: MasterEvent): void => void early.push(event);
   const subscriptions: Subscription[] = [
     bus.subscribe({ role: 'event', to: election ?? '*' }, (payload, from) => {
       const event = parseEvent(payload);
-      if (event?.source === sourceOf(group, from)) tell(event);
+      if (event?.source === sourceOf(group, from)) hear(event);
     }),
     bus.onConnection((isConnected) => {
       if (isConnected) void refresh();
@@ -109,6 +114,8 @@ export async function watchMasterChanges(connection: NatsConnectionLike, options
   // Subscribed first, so that nothing is missed between the present and the first change.
   await bus.flush().catch(() => {});
   await refresh();
+  hear = tell;
+  for (const event of early) tell(event);
   return { current: (name = election ?? 'group') => events.get(name), refresh, close, [Symbol.asyncDispose]: close };
 }
 
