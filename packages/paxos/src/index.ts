@@ -35,4 +35,11 @@ export {
   type ProposerState,
   proposerRules,
 } from './proposer/proposer.rules.ts';
-export { type Checkpoint, checkpointRecords, type Recovered, recover } from './recovery.ts';
+export {
+  type Checkpoint,
+  checkpointRecords,
+  type Recovered,
+  type RecoveryRules,
+  recover,
+  recoveryRules,
+} from './recovery.ts';

@@ -28,6 +28,14 @@ export interface Recovered {
 /** What must be restated when a checkpoint replaces all records before it. */
 export type Checkpoint = Omit<Recovered, 'lastRound'>;
 
+/** What records come to, and what stands for them. One object, so that a control can break one. */
+export interface RecoveryRules {
+  recover(records: readonly JournalRecord[]): Recovered;
+  checkpointRecords(checkpoint: Checkpoint): JournalRecord[];
+}
+
+export const recoveryRules: RecoveryRules = { recover, checkpointRecords };
+
 /** Folds the records of a journal, in order (P5). */
 export function recover(records: readonly JournalRecord[]): Recovered {
   const acceptor = freshAcceptor();

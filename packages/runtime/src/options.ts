@@ -1,4 +1,5 @@
 import type { MasterFold, MasterView } from '@synod/mastership';
+import { type RecoveryRules, recoveryRules } from '@synod/paxos';
 import {
   type Bus,
   type Clock,
@@ -76,6 +77,7 @@ export interface NodeOptions {
   /** Machines and rules in place of the real ones, for simulations that break one. */
   readonly machines?: Partial<RoleMachines>;
   readonly formationRules?: FormationRules;
+  readonly recoveryRules?: RecoveryRules;
   /** In place of XState's: a simulation of many groups has a quicker one. */
   readonly interpreter?: Interpreter;
   /** The state machine `master`, for simulations that watch it or break a rule of it. Default: the real one, fresh. */
@@ -101,6 +103,7 @@ export interface ResolvedOptions {
   readonly metadata: Readonly<Record<string, string>>;
   readonly firstPosition: number;
   readonly logger: LoggerLike;
+  readonly recoveryRules: RecoveryRules;
 }
 
 export const DEFAULT_LEASE_MS = 3000;
@@ -133,6 +136,7 @@ const withDefaults = (options: NodeOptions): ResolvedOptions => ({
   metadata: options.metadata ?? {},
   firstPosition: options.firstPosition ?? 1,
   logger: options.logger ?? SILENT,
+  recoveryRules: options.recoveryRules ?? recoveryRules,
 });
 
 /** What is wrong with a name, in words; nothing for a good one. */

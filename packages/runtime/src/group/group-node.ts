@@ -390,7 +390,7 @@ export class GroupNode implements Group {
     const { membership } = this.#options;
     if (membership.role !== 'member') return;
     const owner = { group: this.name, node: this.node };
-    const opened = await openJournal(membership.journal, owner, this.#codec);
+    const opened = await openJournal(membership.journal, owner, this.#codec, this.#options.recoveryRules);
     this.#opened = opened;
     this.#outbox = new Outbox({
       journal: opened.journal,

@@ -10,7 +10,7 @@ import {
   type MasterCommand,
   type MasterFold,
 } from '@synod/mastership';
-import { checkpointRecords, heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
+import { heldValue, PaxosLog, type Recovered, type SnapshotState } from '@synod/paxos';
 import {
   type Accept,
   type Accepted,
@@ -772,7 +772,7 @@ export class Member {
 
   /** P6: one cut over all state machines, the position counter and the acceptor. */
   #cut(): { records: Uint8Array[]; snapshot: SnapshotState } {
-    const { recovered, configuration, codec } = this.#options;
+    const { recovered, configuration, codec, options } = this.#options;
     const snapshot = this.#takeSnapshot();
     const state = {
       acceptor: recovered.acceptor,
@@ -783,7 +783,8 @@ export class Member {
       isFormed: true,
       peers: this.voters.incarnations,
     };
-    return { records: checkpointRecords(state).map((record) => codec.encodeRecord(record)), snapshot };
+    const records = options.recoveryRules.checkpointRecords(state);
+    return { records: records.map((record) => codec.encodeRecord(record)), snapshot };
   }
 }
 

@@ -1,4 +1,4 @@
-import { type Recovered, recover } from '@synod/paxos';
+import type { Recovered, RecoveryRules } from '@synod/paxos';
 import type { Codec, Journal, JournalContents, JournalOwner, JournalRecord, Store } from '@synod/protocol';
 
 /** A journal that was read: what stood in it, and who it makes us (I2). */
@@ -10,7 +10,12 @@ export interface OpenedJournal {
 }
 
 /** Opens and reads a journal. A record that no version of this program wrote is damage (P5); those before it count. */
-export async function openJournal(journal: Journal, owner: JournalOwner, codec: Codec): Promise<OpenedJournal> {
+export async function openJournal(
+  journal: Journal,
+  owner: JournalOwner,
+  codec: Codec,
+  rules: RecoveryRules,
+): Promise<OpenedJournal> {
   const contents = await journal.open(owner);
   const { storeId, incarnations } = contents;
   const records: JournalRecord[] = [];
@@ -28,6 +33,6 @@ export async function openJournal(journal: Journal, owner: JournalOwner, codec: 
     journal,
     contents: { ...contents, records: [], damage },
     store: { storeId, incarnations },
-    recovered: recover(records),
+    recovered: rules.recover(records),
   };
 }

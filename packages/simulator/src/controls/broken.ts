@@ -17,7 +17,10 @@ import {
   type ProposerRules,
   proposerMachine,
   proposerRules,
+  type RecoveryRules,
+  recoveryRules,
 } from '@synod/paxos';
+import type { Journal } from '@synod/protocol';
 import { type FormationRules, formationRules, type RoleMachines } from '@synod/runtime';
 import { quickInterpreter, quickMachines } from '../group/actors.ts';
 import type { Rules } from '../group/life.ts';
@@ -30,7 +33,9 @@ export interface Broken {
   readonly lease?: Partial<LeaseRules>;
   readonly fold?: Partial<FoldRules>;
   readonly formation?: Partial<FormationRules>;
+  readonly recovery?: Partial<RecoveryRules>;
   readonly heard?: () => MasterView;
+  readonly journal?: (journal: Journal) => Journal;
 }
 
 /** Rules for whole groups, with what is broken in place: the machines of production play by them. */
@@ -46,7 +51,9 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
     }),
     fold: { ...foldRules, ...broken.fold },
     formation: { ...formationRules, ...broken.formation },
+    recovery: { ...recoveryRules, ...broken.recovery },
     ...(broken.heard ? { heard: broken.heard } : {}),
+    ...(broken.journal ? { journal: broken.journal } : {}),
     interpreter: quickInterpreter,
   };
 }

@@ -3,6 +3,7 @@ import type { Control } from './control.ts';
 import { formationControls } from './formation-controls.ts';
 import { groupControls } from './group-controls.ts';
 import { handOverControls } from './hand-over-controls.ts';
+import { journalControls } from './journal-controls.ts';
 import { logControls } from './log-controls.ts';
 import { mastershipControls } from './mastership-controls.ts';
 import { outsideControls } from './outside-controls.ts';
@@ -14,6 +15,7 @@ import { outsideControls } from './outside-controls.ts';
 const SEEDS: Readonly<Record<string, number>> = {
   'replies-counted': 112,
   'promise-forgotten': 14,
+  'recovers-by-promises-alone': 9,
   'no-version-check': 5,
   'expiry-by-term': 5,
   'renewal-does-not-move-the-wait': 5,
@@ -35,6 +37,7 @@ const withSeeds = (control: Control): Control => {
 /** Every broken rule there is: section 9 of the protocol, and the list of faults.md. */
 export const controls: readonly Control[] = [
   ...logControls,
+  ...journalControls,
   ...mastershipControls,
   ...formationControls,
   ...groupControls,

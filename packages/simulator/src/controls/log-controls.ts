@@ -1,5 +1,5 @@
-import { acceptorRules, learnerRules, proposerRules } from '@synod/paxos';
-import type { Ballot, JournalRecord, Message, Value } from '@synod/protocol';
+import { acceptorRules, learnerRules, proposerRules, recoveryRules } from '@synod/paxos';
+import { type Ballot, compareBallots, type JournalRecord, type Message, NO_BALLOT, type Value } from '@synod/protocol';
 import { leader, node } from '../explorer/bounds.ts';
 import { after } from '../explorer/explore.ts';
 import type { LogNodeBounds, LogPorts } from '../explorer/log-node.ts';
@@ -35,6 +35,7 @@ const explored = (bounds: LogBounds, broken: BrokenLog, scene: readonly RegExp[]
       acceptor: { ...acceptorRules, ...broken.acceptor },
       proposer: { ...proposerRules, ...broken.proposer },
       learner: { ...learnerRules, ...broken.learner },
+      recovery: { ...recoveryRules, ...broken.recovery },
       ports: { ...logPorts, ...broken.ports },
     };
     return after(new LogWorld(bounds, rules), scene);
@@ -105,6 +106,17 @@ const promisesNothing: Broken = {
       const { promised } = state;
       acceptorRules.accept(state, store, message, draft);
       state.promised = promised;
+    },
+  },
+};
+
+const recoversByPromisesAlone: Broken = {
+  recovery: {
+    recover(records) {
+      const recovered = recoveryRules.recover(records);
+      const promises = records.flatMap((record) => (record.type === 'promised' ? [record.ballot] : []));
+      recovered.acceptor.promised = promises.sort(compareBallots).at(-1) ?? NO_BALLOT;
+      return recovered;
     },
   },
 };
@@ -204,6 +216,18 @@ export const logControls: readonly Control[] = [
     sentence: 'An acceptor that accepts at a ballot it was not asked to promise still answers lower ones.',
     engines: [{ kind: 'seeds', seed: 489, rules: () => rulesOf(promisesNothing) }],
     finds: /promises are kept across crashes/,
+  },
+  {
+    name: 'recovers-by-promises-alone',
+    rule: 'P2, P5',
+    sentence: 'A restarted acceptor has promised what its journal says it promised, and not what it says it accepted.',
+    engines: [
+      explored(
+        world([leader('n1'), leader('n2'), node('n3', { crashes: true })], { crashes: 1, keepsAll: true }),
+        recoversByPromisesAlone,
+      ),
+    ],
+    finds: /P1|P2|S1/,
   },
   {
     name: 'promise-before-flush',

@@ -17,8 +17,10 @@ import {
   type ProposerState,
   proposerRules,
   type Recovered,
+  type RecoveryRules,
   type Reply,
   recover,
+  recoveryRules,
   type SnapshotState,
 } from '@synod/paxos';
 import { chosenElsewhere, hasHole, initialLearner, initialProposer, isCaughtUp, WINDOW } from '@synod/paxos/internal';
@@ -26,6 +28,7 @@ import {
   type Ballot,
   type Clock,
   invariant,
+  isSameBallot,
   type JournalRecord,
   type Message,
   majority,
@@ -43,6 +46,7 @@ export interface LogRules {
   readonly acceptor: AcceptorRules;
   readonly proposer: ProposerRules;
   readonly learner: LearnerRules;
+  readonly recovery: RecoveryRules;
   readonly ports: LogPorts;
 }
 
@@ -73,6 +77,7 @@ export const logRules: LogRules = {
   acceptor: acceptorRules,
   proposer: proposerRules,
   learner: learnerRules,
+  recovery: recoveryRules,
   ports: logPorts,
 };
 
@@ -202,7 +207,7 @@ export class LogStep {
   begin(torn?: JournalRecord): void {
     const { node } = this;
     node.life++;
-    const recovered: Recovered = recover(this.#rules.ports.readBack(node.durable, torn));
+    const recovered: Recovered = this.#rules.recovery.recover(this.#rules.ports.readBack(node.durable, torn));
     node.durable = journalOf(recovered);
     node.records = [];
     node.replies = [];
@@ -323,7 +328,7 @@ export class LogStep {
     for (let slot = values.length + 1; slot <= through; slot++) values.push(textOf(node.learner.learned.get(slot)));
     node.snapshot = { through, position: through, bytes: new TextEncoder().encode(JSON.stringify(values)) };
     const state = { ...recover([]), acceptor: node.acceptor, snapshot: node.snapshot };
-    node.durable = checkpointRecords(state);
+    node.durable = journalOf(state);
     node.records = [];
     for (const { to, message } of node.replies.splice(0)) this.#reply(to, message);
     this.#rules.acceptor.trim(node.acceptor, through);
@@ -552,7 +557,11 @@ export class LogStep {
 
 /** A journal as the fewest records that say the same: two orders of writing are one state of the disk. */
 function journalOf(recovered: Recovered): JournalRecord[] {
+  const { accepted, promised } = recovered.acceptor;
+  // P2: what is accepted at a ballot says that it is promised.
+  const isSaidTwice = [...accepted.values()].some(({ ballot }) => isSameBallot(ballot, promised));
   return checkpointRecords(recovered)
+    .filter(({ type }) => type !== 'promised' || !isSaidTwice)
     .sort((a, b) => (canonical(a) < canonical(b) ? -1 : 1))
     .sort(bySnapshot);
 }

@@ -1,5 +1,6 @@
 import { type FoldRules, MasterFold, type MasterView } from '@synod/mastership';
-import { InternalError } from '@synod/protocol';
+import type { RecoveryRules } from '@synod/paxos';
+import { InternalError, type Journal } from '@synod/protocol';
 import {
   type FormationRules,
   GROUP_ELECTION,
@@ -25,8 +26,11 @@ export interface Rules {
   readonly machines: RoleMachines;
   readonly fold: FoldRules;
   readonly formation: FormationRules;
+  readonly recovery: RecoveryRules;
   /** What a candidate hears by; the real one where it is left out. */
   readonly heard?: () => MasterView;
+  /** What stands between a member and its journal; nothing where it is left out. */
+  readonly journal?: (journal: Journal) => Journal;
   /** What runs the definitions of machines; XState where it is left out. */
   readonly interpreter?: NonNullable<NodeOptions['interpreter']>;
 }
@@ -176,6 +180,7 @@ export class Life {
         priority,
         machines: rules.machines,
         formationRules: rules.formation,
+        recoveryRules: this.#watched(rules.recovery),
         fold: this.fold,
         ...(rules.heard ? { heard: rules.heard() } : {}),
         ...(rules.interpreter ? { interpreter: rules.interpreter } : {}),
@@ -211,15 +216,29 @@ export class Life {
     );
   }
 
+  /** The rules of recovery; what comes of them is seen. */
+  #watched(rules: RecoveryRules): RecoveryRules {
+    const { watcher } = this.#options;
+    if (!watcher.recovered) return rules;
+    return {
+      ...rules,
+      recover: (records) => {
+        const recovered = rules.recover(records);
+        if (!this.#ending) watcher.recovered?.(this, recovered);
+        return recovered;
+      },
+    };
+  }
+
   #membership(): Membership {
-    const { role, voters, codec, watcher } = this.#options;
+    const { role, voters, codec, watcher, rules } = this.#options;
     if (role === 'candidate') return { role };
     const journal = this.machine.disk.journal(this.process, (record) => {
       if (!watcher.noted) return;
       const known = this.#ending ? null : codec.recordIn(record);
       if (known) watcher.noted(this, known);
     });
-    return { role, voters, journal };
+    return { role, voters, journal: rules.journal?.(journal) ?? journal };
   }
 
   #left(error: Error | null): void {

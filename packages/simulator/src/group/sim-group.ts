@@ -1,4 +1,5 @@
 import { foldRules } from '@synod/mastership';
+import { recoveryRules } from '@synod/paxos';
 import type { Configuration, JournalRecord, NodeId } from '@synod/protocol';
 import { formationRules, type Group, type LoggerLike, type NodePorts } from '@synod/runtime';
 import { type Chance, chanceOf } from '../world/chance.ts';
@@ -43,6 +44,7 @@ export const xstateRules: Rules = {
   machines: watchActors(realMachines()),
   fold: foldRules,
   formation: formationRules,
+  recovery: recoveryRules,
 };
 
 /** The rules of production. */
@@ -50,6 +52,7 @@ export const realRules: Rules = {
   machines: watchActors(quickMachines(realMachines())),
   fold: foldRules,
   formation: formationRules,
+  recovery: recoveryRules,
   interpreter: quickInterpreter,
 };
 

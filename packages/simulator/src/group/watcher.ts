@@ -1,4 +1,5 @@
 import type { Applied } from '@synod/mastership';
+import type { Recovered } from '@synod/paxos';
 import type { Address, JournalRecord, Message, NodeId } from '@synod/protocol';
 import type { Machine } from '../world/machine.ts';
 import type { Life } from './life.ts';
@@ -25,6 +26,8 @@ export interface GroupWatcher {
   noted?(life: Life, record: JournalRecord): void;
   /** A record is durable on this disk. */
   durable?(machine: Machine, storeId: string, record: JournalRecord): void;
+  /** Its journal was read: what it makes of it. */
+  recovered?(life: Life, recovered: Recovered): void;
   /** A message left its process. */
   said?(life: Life, address: Address, message: Message): void;
   heard?(life: Life, from: NodeId, message: Message, sentMs: number): void;
@@ -70,6 +73,7 @@ const NAMES = [
   'ended',
   'noted',
   'durable',
+  'recovered',
   'said',
   'heard',
   'dropped',

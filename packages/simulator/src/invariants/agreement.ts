@@ -54,6 +54,13 @@ export const agreement: Invariant = {
           configurations.set(configurationDigest(record.configuration), record.configuration);
         }
       },
+      recovered: (life, { learned }) => {
+        for (const [slot, value] of learned) {
+          const { chosen } = slotOf(slot);
+          if (chosen === null || !isSame(chosen, value))
+            fail(`${life.node} comes back with a value of slot ${slot} that is not chosen (B3, P5)`);
+        }
+      },
       noted: (life, record) => {
         if (record.type === 'learned') {
           const { chosen } = slotOf(record.slot);

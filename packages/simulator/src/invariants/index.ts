@@ -8,6 +8,7 @@ import { nothingLost } from './nothing-lost.ts';
 import { oneFormation } from './one-formation.ts';
 import { oneMaster } from './one-master.ts';
 import { promisesKept } from './promises-kept.ts';
+import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
 import { termsGrow } from './terms-grow.ts';
 
@@ -18,6 +19,7 @@ export const invariants: readonly Invariant[] = [
   samePrefix,
   equalFolds,
   promisesKept,
+  recoveredAsWritten,
   termsGrow,
   nothingLost,
   fencesRefuse,

@@ -1,5 +1,6 @@
 import type { Applied } from '@synod/mastership';
-import { type Address, type Message, pack } from '@synod/protocol';
+import { type Recovered, recover } from '@synod/paxos';
+import { type Address, type JournalRecord, type Message, pack } from '@synod/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Life } from '../group/life.ts';
@@ -12,6 +13,7 @@ import type { Invariant, Observed } from './invariant.ts';
 import { noInterleaving } from './no-interleaving.ts';
 import { nothingLost } from './nothing-lost.ts';
 import { promisesKept } from './promises-kept.ts';
+import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
 
 /** As much of a life as these look at; `state` is what its fold holds. */
@@ -156,6 +158,41 @@ describe('promises are kept', () => {
     expect(broken).toEqual([]);
     said?.(a, address, promise(1, 5));
     expect(broken.join()).toContain('(P6)');
+    const trimmed = { type: 'trimmed', ballot: ballot(1), slot: 1, trimmedThrough: 4 } as const;
+    const voter = { ...a, storeId: 'a-1' } as unknown as Life;
+    said?.(voter, address, trimmed);
+    expect(broken).toHaveLength(1);
+    said?.(voter, address, { ...trimmed, trimmedThrough: 5 });
+    expect(broken).toHaveLength(2);
+  });
+});
+
+describe('what is durable is recovered', () => {
+  const ballot = (round: number) => ({ round, nodeId: 'b', incarnation: 'b-1' });
+  const records: readonly JournalRecord[] = [
+    { type: 'formed' },
+    { type: 'promised', ballot: ballot(1) },
+    { type: 'snapshot', through: 3, position: 3, bytes: new Uint8Array(1) },
+    { type: 'accepted', slot: 4, ballot: ballot(2), value: new Uint8Array(1) },
+    { type: 'peer', storeId: 'b-1', incarnations: 2 },
+  ];
+  const whole = recover(records);
+  const { acceptor } = whole;
+
+  it.each<[string, Partial<Recovered>, string]>([
+    ['all of it', {}, ''],
+    ['a promise less', { acceptor: { ...acceptor, promised: ballot(1) } }, '(P2)'],
+    ['an acceptance less', { acceptor: { ...acceptor, accepted: new Map() } }, '(P2)'],
+    ['no snapshot', { acceptor: { ...acceptor, trimmedThrough: 0 } }, '(P6)'],
+    ['an opening less', { peers: new Map([['b-1', 1]]) }, '(I2)'],
+    ['no formation', { isFormed: false }, '(I5)'],
+  ])('%s', (_, less, rule) => {
+    const machine = { disk: { damage: null } } as unknown as Machine;
+    const { broken, durable, recovered } = watched(recoveredAsWritten);
+    for (const record of records) durable?.(machine, 'a-1', record);
+    recovered?.({ ...a, machine, storeId: 'a-1' } as unknown as Life, { ...whole, ...less });
+    expect(broken).toHaveLength(rule === '' ? 0 : 1);
+    expect(broken.join()).toContain(rule);
   });
 });
 

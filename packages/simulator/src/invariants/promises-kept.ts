@@ -18,6 +18,10 @@ export const promisesKept: Invariant = {
       }
       return found;
     };
+    const demandTrimmed = ({ trimmedThrough }: Store, through: number, who: string): void => {
+      if (through > trimmedThrough)
+        fail(`${who} said that slots up to ${through} are trimmed before it was durable (P6)`);
+    };
     return {
       durable: (_machine, storeId, record) => {
         if (record.type !== 'promised' && record.type !== 'accepted' && record.type !== 'snapshot') return;
@@ -30,6 +34,12 @@ export const promisesKept: Invariant = {
         if (record.type === 'accepted') store.accepted.set(record.slot, record.ballot);
       },
       said: (life, _address, message) => {
+        if (message.type === 'trimmed') {
+          const { storeId } = life;
+          if (storeId !== null)
+            demandTrimmed(storeOf(storeId), message.trimmedThrough, `${life.node} (store ${storeId})`);
+          return;
+        }
         if (message.type !== 'promise' && message.type !== 'accepted') return;
         const { storeId } = message.store;
         if (isOutcast(storeId)) return;
@@ -47,8 +57,7 @@ export const promisesKept: Invariant = {
           if (!isHeld && message.slot > store.trimmedThrough) fail(`${who} said accepted before it was durable (P3)`);
           return;
         }
-        if (message.trimmedThrough > store.trimmedThrough)
-          fail(`${who} said that slots up to ${message.trimmedThrough} are trimmed before it was durable (P6)`);
+        demandTrimmed(store, message.trimmedThrough, who);
         const told = new Map(message.entries.map((entry) => [entry.slot, entry.ballot]));
         for (const [slot, held] of store.accepted) {
           if (slot < message.fromSlot || slot > message.to || slot <= message.trimmedThrough) continue;
