@@ -1,5 +1,5 @@
 // `npm run sim`: lets whole groups fail in every way, under one seed each, and says what broke.
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import {
   controls,
@@ -140,7 +140,9 @@ async function trace({ seed = 1, nodes, trace: folder, window = {} }: Options): 
   const plan = planOf(seed, nodes === undefined ? {} : { nodes });
   const recorder = new Recorder((life) => statesOf(life).join(', '));
   const outcome = await run(plan, { drain, watcher: recorder, onGroup: (group) => recorder.attach(group) });
-  const base = join(folder === true || folder === undefined ? '.' : folder, `sim-${seed}`);
+  const into = folder === true || folder === undefined ? '.' : folder;
+  mkdirSync(into, { recursive: true });
+  const base = join(into, `sim-${seed}`);
   writeFileSync(`${base}.txt`, transcript(plan, recorder, outcome, window));
   const { leaseMs, settings } = plan;
   const title = `seed ${seed}: ${settings.nodes.length} members, lease ${leaseMs} ms`;

@@ -2,15 +2,18 @@ import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 
-const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url));
-
-function sim(...args: string[]) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=@synod/source', PROGRAM, ...args], {
-    encoding: 'utf8',
-    timeout: 30_000,
-  });
-  return { status, stdout, stderr };
-}
+const runs =
+  (program: string) =>
+  (...args: string[]) => {
+    const file = fileURLToPath(new URL(program, import.meta.url));
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--conditions=@synod/source', file, ...args], {
+      encoding: 'utf8',
+      timeout: 30_000,
+    });
+    return { status, stdout, stderr };
+  };
+const sim = runs('./main.ts');
+const joined = runs('./joined.ts');
 
 it.each([
   [['--minutes', 'abc'], 'minutes'],
@@ -33,4 +36,16 @@ it('a right one ends with 0, its figures in the last line', () => {
   const { status, stdout } = sim('--seed', '3', '--json');
   expect(JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '')).toMatchObject({ violations: 0, schedules: 1 });
   expect(status).toBe(0);
+});
+
+it('as one module it is the same program', () => {
+  const wrong = joined('--seeds', '0');
+  expect(wrong).toEqual(sim('--seeds', '0'));
+  expect(wrong.status).toBe(2);
+  const told = (program: typeof sim) => {
+    const { status, stdout } = program('--seed', '3', '--seeds', '4', '--json');
+    const { schedules, messages, masterships, commit } = JSON.parse(stdout.trimEnd().split('\n').at(-1) ?? '');
+    return { status, schedules, messages, masterships, commit };
+  };
+  expect(told(joined)).toEqual(told(sim));
 });
