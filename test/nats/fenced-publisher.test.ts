@@ -112,6 +112,24 @@ describe.each(clients)('F2: a fence in JetStream, over %s', (_client, connect) =
     expect(await stored()).toEqual(['5 a', '5 b']);
   });
 
+  it('knows a message that is repeated with what it rests on, and no other in its place', async () => {
+    const [one, two] = [await publisher(), await publisher()];
+    const { sequence } = await one.publish(token(5), bytes('a'), { after: 0, messageId: 'a' });
+    expect(await one.publish(token(5), bytes('a'), { after: 0, messageId: 'a' })).toMatchObject({
+      sequence,
+      isDuplicate: true,
+    });
+    await two.publish(token(5), bytes('b'), { after: sequence, messageId: 'b' });
+    expect(await one.publish(token(5), bytes('a'), { after: 0, messageId: 'a' })).toMatchObject({ isDuplicate: true });
+    await expect(one.publish(token(5), bytes('c'), { after: 0, messageId: 'c' })).rejects.toThrow(VersionConflictError);
+    await expect(one.publish(token(5), bytes('c'), { after: 99, messageId: 'c' })).rejects.toThrow(
+      VersionConflictError,
+    );
+    await two.publish(token(9), bytes('d'), { after: sequence + 1, messageId: 'd' });
+    await expect(one.publish(token(5), bytes('a'), { after: 0, messageId: 'a' })).rejects.toThrow(StaleFenceError);
+    expect(await stored()).toEqual(['5 a', '5 b', '9 d']);
+  });
+
   it.each([0, 4.5, Number.NaN])('refuses what is no term: %s', async (term) => {
     await expect((await publisher()).publish(token(term), bytes('a'))).rejects.toThrow(StaleFenceError);
     expect(await stored()).toEqual([]);

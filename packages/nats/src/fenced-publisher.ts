@@ -28,7 +28,10 @@ export interface FencedPublishOptions {
    * VersionConflictError when another is there already. Default: whatever the last one is.
    */
   readonly after?: number;
-  /** JetStream drops a second message of this id within its duplicate window: with it a call may be repeated. */
+  /**
+   * JetStream drops a second message of this id within its duplicate window: with it a call may be repeated as it was, `after`
+   * included: what comes right after that message is then looked at, window or not.
+   */
   readonly messageId?: string;
   readonly headers?: Readonly<Record<string, string>>;
 }
@@ -47,6 +50,15 @@ interface Last {
   readonly sequence: number;
   readonly token: FenceToken | null;
 }
+
+/** A message as the stream keeps it. */
+interface Kept {
+  readonly stream: string;
+  readonly sequence: number;
+  readonly headers: Record<string, string | string[]>;
+}
+
+const MESSAGE_ID = 'Nats-Msg-Id';
 
 /** JetStream's refusal of an expected sequence, as the versions of the server number it. */
 const WRONG_SEQUENCE: ReadonlySet<number | undefined> = new Set([10071, 10164]);
@@ -102,9 +114,7 @@ export class FencedPublisher {
       const last = await this.#lastFor(options.after);
       this.#admit(token, last);
       const { after = last.sequence } = options;
-      if (after !== last.sequence) {
-        throw new VersionConflictError(`"${this.subject}" has message ${last.sequence} after message ${after}`);
-      }
+      if (after !== last.sequence) return this.#repeated(last, after, options.messageId);
       // A client would keep it and send it later.
       if (!isLive(this.#connection)) throw new TimeoutError(`"${this.subject}" is not written: NATS is not connected`);
       // What the outcome is nobody knows before it is here.
@@ -115,6 +125,11 @@ export class FencedPublisher {
       );
       if (answer.state === 'ok') return this.#published(token, answer.data);
       if (!WRONG_SEQUENCE.has(answer.errorCode)) throw this.#failed(answer);
+      if (options.after !== undefined) {
+        const present = await this.#read();
+        this.#admit(token, present);
+        return this.#repeated(present, after, options.messageId);
+      }
     }
     throw new VersionConflictError(
       `others write "${this.subject}" all the time: ${MAX_ATTEMPTS} attempts were refused`,
@@ -132,6 +147,19 @@ export class FencedPublisher {
       throw new StaleFenceError(election, term, `term ${last.token.term} has written ${where}`);
   }
 
+  /**
+   * What comes right after `after` may be this very message, sent before: JetStream looks at the sequence before it looks for
+   * the id.
+   */
+  async #repeated(last: Last, after: number, messageId: string | undefined): Promise<Published> {
+    if (messageId !== undefined && after < last.sequence) {
+      const next = await this.#readMessage({ seq: after + 1, next_by_subj: this.subject });
+      if (next !== null && next.headers[MESSAGE_ID] === messageId)
+        return { stream: next.stream, sequence: next.sequence, isDuplicate: true };
+    }
+    throw new VersionConflictError(`the last message of "${this.subject}" is ${last.sequence}, not ${after}`);
+  }
+
   #published({ election, term }: FenceToken, data: unknown): Published {
     const { stream, seq, duplicate = false } = data as { stream: string; seq: number; duplicate?: boolean };
     if (!duplicate) this.#last = { sequence: seq, token: { election, term } };
@@ -145,13 +173,18 @@ export class FencedPublisher {
   }
 
   async #read(): Promise<Last> {
-    this.#stream ??= await this.#findStream();
-    const api = messageApi(this.#stream);
-    const answer = await askJetStream(this.#connection, api, { last_by_subj: this.subject }, this.#timeoutMs);
-    if (answer.state === 'not-found') return { sequence: 0, token: null };
+    const last = await this.#readMessage({ last_by_subj: this.subject });
+    return last === null ? { sequence: 0, token: null } : { ...last, token: readFenceHeaders(last.headers) };
+  }
+
+  async #readMessage(which: object): Promise<Kept | null> {
+    const stream = this.#stream ?? (await this.#findStream());
+    this.#stream = stream;
+    const answer = await askJetStream(this.#connection, messageApi(stream), which, this.#timeoutMs);
+    if (answer.state === 'not-found') return null;
     if (answer.state !== 'ok') throw this.#unread(answer);
     const { message } = answer.data as { message: { seq: number; hdrs?: string } };
-    return { sequence: message.seq, token: readFenceHeaders(parseHeaders(message.hdrs ?? '')) };
+    return { stream, sequence: message.seq, headers: parseHeaders(message.hdrs ?? '') };
   }
 
   async #findStream(): Promise<string> {
@@ -181,7 +214,7 @@ function headersOf(token: FenceToken, last: number, { messageId, headers: more =
   const made = headers();
   for (const [name, value] of Object.entries({ ...more, ...fenceHeaders(token) })) made.set(name, value);
   made.set('Nats-Expected-Last-Subject-Sequence', String(last));
-  if (messageId !== undefined) made.set('Nats-Msg-Id', messageId);
+  if (messageId !== undefined) made.set(MESSAGE_ID, messageId);
   return made;
 }
 
