@@ -41,5 +41,5 @@ export type {
   SessionEvent,
   SessionInput,
 } from './lease/lease.types.ts';
-export { deadlineOf, hasSeen, isMaster, licence, mayCount, remainingMs } from './lease/licence.ts';
+export { deadlineOf, hasSeen, isMaster, licence, mayCount, remainingMs, shortestLeaseMs } from './lease/licence.ts';
 export { sessionMachine } from './lease/session.machine.ts';

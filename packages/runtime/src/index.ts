@@ -20,6 +20,7 @@ export {
   type Group,
   type GroupEvents,
   type GroupStatus,
+  type LeaseDeadline,
   type LiveSettings,
   type NodeState,
   type RecordChange,

@@ -21,7 +21,13 @@ const leftMs = ({ at_ns, until_ns }: HistoryLine): number => Number(BigInt(until
 it('writes the deadline on the clock that all processes of a machine share', () => {
   const { say } = recorded();
   const before = process.hrtime.bigint();
-  const line = say('elected', { election: 'group', term: 7, version: 7, deadlineAtMs: systemClock.now() + 500 });
+  const line = say('elected', {
+    election: 'group',
+    term: 7,
+    version: 7,
+    deadlineAtMs: systemClock.now() + 500,
+    leaseMs: 500,
+  });
   expect(line).toMatchObject({ node: 'n1', event: 'acquired', group: 'g', election: 'group', term: 7 });
   expect(BigInt(line.at_ns)).toBeGreaterThanOrEqual(before);
   expect(leftMs(line)).toBeLessThanOrEqual(500);

@@ -39,6 +39,7 @@ export type {
   Group,
   GroupEvents,
   GroupStatus,
+  LeaseDeadline,
   LoggerLike,
   Master,
   MasterChange,

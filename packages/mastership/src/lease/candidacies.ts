@@ -26,6 +26,8 @@ export type CandidacyEvent =
   | Extract<SessionEmitted, { type: 'standBy' }>
   /** The deadline of everything held was extended: {@link Candidacies.licences} tells to when. */
   | { readonly type: 'renewed' }
+  /** T12: it has come nearer, and the renewal that brings that is about to leave. */
+  | { readonly type: 'shortened' }
   | { readonly type: 'stopped' };
 
 export interface CandidaciesOptions {
@@ -44,6 +46,7 @@ const SESSION_SAYS = [
   'opened',
   'notOpened',
   'renewed',
+  'shortened',
   'over',
   'closed',
   'silent',

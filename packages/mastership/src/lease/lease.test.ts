@@ -5,7 +5,7 @@ import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
 import { Bench, contentOf, DRIFT } from '../testing/lease-bench.ts';
 import { leaseRules } from './lease.rules.ts';
-import { deadlineOf, mayCount } from './licence.ts';
+import { deadlineOf, mayCount, shortestLeaseMs } from './licence.ts';
 import { Sights } from './sights.ts';
 
 /** What 1000 ms give their holder: 1 % for a slow clock and 10 ms of guard taken off (T1). */
@@ -715,6 +715,21 @@ describe('T4: the deadline is computed', () => {
     expect(bench.isMaster()).toBe(false);
     bench.clock.advance(2);
     expect(bench.all('lost')).toMatchObject([{ lostBy: 'expired' }]);
+  });
+
+  it('and says so before it leaves, once, and not of a renewal for as long as before', () => {
+    const bench = new Bench();
+    bench.becomeMaster();
+    bench.clock.advance(175);
+    const told: unknown[] = [];
+    bench.onPropose(() => told.push(bench.all('shortened').length));
+    bench.send({ type: 'leaseMs', value: 300 });
+    bench.clock.advance(250);
+    expect(bench.all('shortened')).toHaveLength(1);
+    expect(shortestLeaseMs(bench.context)).toBe(300);
+    bench.clock.advance(75);
+    expect(told.length).toBeGreaterThan(1);
+    expect(told.every((count) => count === 1)).toBe(true);
   });
 
   it('and old news never raises it: a longer renewal of before, chosen first, does not hide the shorter one', () => {

@@ -163,6 +163,8 @@ export type SessionEmitted =
   | { readonly type: 'notOpened'; readonly isRefused: boolean }
   /** The deadline was extended. */
   | { readonly type: 'renewed' }
+  /** T12: a renewal that asks for less is about to leave: the deadline is nearer already (T4). */
+  | { readonly type: 'shortened' }
   /** Every mastership that hangs on it is over. `isMaster()` says so already. */
   | { readonly type: 'over'; readonly lostBy: LostBy }
   /** A new one may be asked for. */

@@ -21,6 +21,10 @@ export const licence = (context: CandidateContext): Licence | null =>
 export const deadlineOf = (context: SessionContext): number | null =>
   context.holding === null ? null : context.input.clock.now() + context.rules.remainingMs(context);
 
+/** The shortest lease that the session is held by, ms: what T1 takes off at its end is reckoned from it. */
+export const shortestLeaseMs = ({ holding }: SessionContext): number =>
+  (holding?.claims ?? []).reduce((least, { leaseMs }) => Math.min(least, leaseMs), Number.POSITIVE_INFINITY);
+
 /** T2: true when the first sight of this command is known already. */
 export const hasSeen = ({ sights }: SessionContext, id: CommandId): boolean => sights.has(id);
 

@@ -90,6 +90,10 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
       announceOpened: emit({ type: 'opened' }),
       /** T1: reads requestedAt. Stands before the command's `sendRenewal` in every list. */
       startRenewal: assign(({ context: s }) => rules.startRenewal(s, held(s))),
+      /** Before it leaves (T4). */
+      announceShortened: enqueueActions(({ context: s, enqueue }) => {
+        if (rules.isShortened(s)) enqueue.emit({ type: 'shortened' });
+      }),
       sendRenewal: emit(({ context: s }) => {
         const { session, version, requests } = held(s);
         const { id, leaseMs } = present(requests.at(-1));
@@ -383,7 +387,12 @@ const renewingInTime = <State extends string>(state: State) =>
         target: '#session.running.session.over',
         actions: { type: 'lose', params: { lostBy: 'expired' } },
       },
-      { guard: 'isRenewalDue', target: 'renewing', reenter: true, actions: ['startRenewal', 'sendRenewal'] },
+      {
+        guard: 'isRenewalDue',
+        target: 'renewing',
+        reenter: true,
+        actions: ['startRenewal', 'announceShortened', 'sendRenewal'],
+      },
       { target: state, reenter: true },
     ],
     untilDeadline: [

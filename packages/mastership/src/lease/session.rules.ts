@@ -154,6 +154,13 @@ export const sessionRules = {
     return { ...s, holding: { ...holding, requests, claims, renewAtMs: s.rules.renewAtMs(s, request) } };
   },
 
+  /** T4, T12: the renewal made ready last ends before all that counted so far: the deadline is nearer from here on. */
+  isShortened({ holding }: SessionContext): boolean {
+    const ends = (holding?.claims ?? []).map(({ stamp, holdMs }) => stamp.atMs + holdMs);
+    const last = ends.pop() ?? Number.POSITIVE_INFINITY;
+    return ends.every((end) => last < end);
+  },
+
   /** T6: over is over, even if a renewal is learned a moment later. Asked before anything learned is taken in. */
   isLapsed: (s: SessionContext): boolean => s.rules.remainingMs(s) <= 0,
 

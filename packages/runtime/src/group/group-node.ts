@@ -546,6 +546,7 @@ export class GroupNode implements Group {
         ),
       onAcquired: (licence) => this.#acquired(licence),
       onRenewed: () => this.#renewed(),
+      onShortened: () => this.#tellDeadline('shortened'),
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
       onOverrun: (election, term) => this.#elections.named(election).overrun(term),
       onWord: (word) => this.#elections.say(word),
@@ -589,6 +590,7 @@ export class GroupNode implements Group {
       candidate: (given) => this.#makeCandidate(given),
       onAcquired: (licence) => this.#acquired(licence),
       onRenewed: () => this.#renewed(),
+      onShortened: () => this.#tellDeadline('shortened'),
       onLost: (election, term, lostBy) => this.#lost(election, term, lostBy),
       onOverrun: (election, term) => this.#elections.named(election).overrun(term),
       onWord: (word) => this.#elections.say(word),
@@ -703,16 +705,21 @@ export class GroupNode implements Group {
 
   #acquired({ election, term, version, deadlineAtMs }: Licence): void {
     this.#elections.named(election).acquired(term);
-    this.#tell('elected', { election, term, version, deadlineAtMs });
+    const { leaseMs = this.#leaseMs } = this.#participant?.deadline() ?? {};
+    this.#tell('elected', { election, term, version, deadlineAtMs, leaseMs });
   }
 
   /** One command renewed all; who does not listen is spared the list. */
   #renewed(): void {
-    const untilMs = this.#participant?.deadlineAtMs() ?? null;
-    if (untilMs !== null) this.#tell('extended', { deadlineAtMs: untilMs });
+    this.#tellDeadline('extended');
     if (!this.#listenedTo.has('renewed')) return;
     for (const { election, term, version, deadlineAtMs } of this.#participant?.licences() ?? [])
       this.#tell('renewed', { election, term, version, deadlineAtMs });
+  }
+
+  #tellDeadline(type: 'extended' | 'shortened'): void {
+    const deadline = this.#participant?.deadline();
+    if (deadline) this.#tell(type, deadline);
   }
 
   #lost(election: string, term: number, lostBy: string): void {

@@ -5,15 +5,20 @@ import type { Shards, ShardsOptions } from '../shards/types.ts';
 /** The group's own election: it always exists, and only members are eligible for it. */
 export const GROUP_ELECTION = 'group';
 
+/** Until when a process may act by all it holds, by its own monotonic clock. */
+export interface LeaseDeadline {
+  readonly deadlineAtMs: number;
+  /** The shortest lease it rests on, ms: T1 takes off what belongs to that at its end. */
+  readonly leaseMs: number;
+}
+
 /** Detail of each event of a {@link Group}. */
 export interface GroupEvents {
   /** This process became master. */
-  readonly elected: {
+  readonly elected: LeaseDeadline & {
     readonly election: string;
     readonly term: number;
     readonly version: number;
-    /** Last instant at which it may act, as known at the election; by this process's monotonic clock. */
-    readonly deadlineAtMs: number;
   };
   /** As `extended`, told for each mastership held; for histories. */
   readonly renewed: {
@@ -26,7 +31,9 @@ export interface GroupEvents {
    * The lease that everything this process is master of hangs on was extended: told once, however much that is. The notice may
    * come late: the deadline may be past.
    */
-  readonly extended: { readonly deadlineAtMs: number };
+  readonly extended: LeaseDeadline;
+  /** T12: a renewal that asks for a shorter lease is about to leave: from here on the deadline is nearer (T4). */
+  readonly shortened: LeaseDeadline;
   /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
   readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };
   /** The master of an election changed, here or elsewhere. */

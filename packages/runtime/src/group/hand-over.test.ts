@@ -2,6 +2,7 @@ import { decodeEnvelope, encodeEnvelope, type Message, NO_OP } from '@synod/prot
 import type { MemoryDisk } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { TestWorld } from '../testing/test-world.ts';
+import type { LeaseDeadline } from './group.ts';
 
 const worlds: TestWorld[] = [];
 afterEach(async () => {
@@ -578,6 +579,26 @@ describe('live settings', () => {
     }
     expect(world.held).toHaveLength(1);
     expect(() => world.node('a').configure({ leaseMs: 5 })).toThrow('leaseMs is 5');
+  });
+
+  it('T12: a shorter lease is told before the renewal leaves that asks for it, whether or not that is ever answered', async () => {
+    const world = await started();
+    world.campaign('a');
+    await world.untilMaster();
+    const a = world.node('a');
+    const told: LeaseDeadline[] = [];
+    a.addEventListener('shortened', ({ detail }) => told.push(detail));
+    await world.advance(world.leaseMs);
+    expect(told).toEqual([]);
+    world.network.partition(['a'], ['b', 'c']);
+    a.configure({ leaseMs: 300 });
+    await world.until(() => told.length > 0, world.leaseMs / 2);
+    const [{ deadlineAtMs, leaseMs } = { deadlineAtMs: 0, leaseMs: 0 }] = told;
+    expect(leaseMs).toBe(300);
+    expect(deadlineAtMs - world.clock.now()).toBeLessThanOrEqual(300);
+    await world.until(() => world.masters().length === 0, 300);
+    expect(world.clock.now()).toBeGreaterThanOrEqual(Math.floor(deadlineAtMs));
+    expect(told).toHaveLength(1);
   });
 
   it('T12: what is reckoned in leases is reckoned by the one in force', async () => {

@@ -72,6 +72,7 @@ export interface MemberOptions {
   readonly onLeading: (isLeading: boolean) => void;
   readonly onAcquired: (licence: Licence) => void;
   readonly onRenewed: () => void;
+  readonly onShortened: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
   readonly onOverrun: (election: string, term: number) => void;
   readonly onWord: ParticipantOptions['onWord'];
@@ -538,6 +539,7 @@ export class Member {
       send,
       onAcquired,
       onRenewed,
+      onShortened,
       onLost,
       onOverrun,
       onWord,
@@ -557,6 +559,7 @@ export class Member {
         onAcquired(held);
       },
       onRenewed,
+      onShortened,
       onLost,
       onOverrun,
       onWord,

@@ -4,13 +4,16 @@ import {
   type CandidateEvent,
   type CandidateInput,
   type CandidateRef,
+  deadlineOf,
   type HolderClock,
   type LeaseEvent,
   type Licence,
   mayCount,
   type SessionRef,
+  shortestLeaseMs,
 } from '@synod/mastership';
 import type { Clock, ConsensusLog, NodeId, TimerHandle } from '@synod/protocol';
+import type { LeaseDeadline } from './group.ts';
 
 export interface ParticipantOptions {
   readonly clock: Clock;
@@ -25,6 +28,8 @@ export interface ParticipantOptions {
   readonly onAcquired: (licence: Licence) => void;
   /** The deadline of all that is held was extended. */
   readonly onRenewed: () => void;
+  /** It came nearer (T12): told before the command leaves that does it (T4). */
+  readonly onShortened: () => void;
   readonly onLost: (election: string, term: number, lostBy: string) => void;
   /** T7: what was given up could not be given back while its lease ran. */
   readonly onOverrun: (election: string, term: number) => void;
@@ -100,11 +105,11 @@ export class Participant {
     return this.#candidacies.remainingMs(election);
   }
 
-  /** Last instant at which this node may act by anything it holds; `null` while it has no lease. */
-  deadlineAtMs(): number | null {
+  /** What all that this node holds hangs on; `null` while it has no lease. */
+  deadline(): LeaseDeadline | null {
     const lease = this.#candidacies.lease();
-    if (lease.holding === null || lease.holding.isOver) return null;
-    return this.#options.clock.now() + lease.rules.remainingMs(lease);
+    const atMs = deadlineOf(lease);
+    return atMs === null || lease.holding?.isOver ? null : { deadlineAtMs: atMs, leaseMs: shortestLeaseMs(lease) };
   }
 
   /** Every mastership in force at this instant. */
@@ -120,7 +125,7 @@ export class Participant {
   }
 
   #hear(event: CandidacyEvent): void {
-    const { log, standBy, onAcquired, onRenewed, onLost, onOverrun, onWord, onStopped } = this.#options;
+    const { log, standBy, onAcquired, onRenewed, onShortened, onLost, onOverrun, onWord, onStopped } = this.#options;
     switch (event.type) {
       case 'propose': {
         const { type: _, command, ...options } = event;
@@ -138,6 +143,8 @@ export class Participant {
         return onAcquired(event);
       case 'renewed':
         return onRenewed();
+      case 'shortened':
+        return onShortened();
       case 'lost':
         return onLost(event.election, event.term, event.lostBy);
       case 'wish':

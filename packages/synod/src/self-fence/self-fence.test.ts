@@ -13,11 +13,11 @@ it('hears of a renewal once, however much is held: never for each mastership', a
   const heard: string[] = [];
   const group = { addEventListener: (type: string) => heard.push(type), closed: new Promise(() => {}) };
   fence.guard(group as unknown as Group);
-  expect(heard).toEqual(['elected', 'extended', 'lost']);
+  expect(heard).toEqual(['elected', 'extended', 'shortened', 'lost']);
   await fence.stop();
 });
 
-it('T12: may be late by what the lease in force takes off at its end, not by what that of the join did', async () => {
+it('T12: may be late by what the lease in force takes off at its end, and hears of a shorter one before it is renewed by', async () => {
   const set = vi.spyOn(SharedDeadline.prototype, 'set').mockImplementation(() => {});
   const fence = await SelfFence.start(
     'orders',
@@ -25,19 +25,17 @@ it('T12: may be late by what the lease in force takes off at its end, not by wha
     () => {},
   );
   const events = new EventTarget();
-  let leaseMs = 3000;
-  const group = {
-    addEventListener: events.addEventListener.bind(events),
-    closed: new Promise(() => {}),
-    election: () => ({ master: { leaseMs } }),
-  };
+  const group = { addEventListener: events.addEventListener.bind(events), closed: new Promise(() => {}) };
   fence.guard(group as unknown as Group);
   const tell = (type: string, detail: object) => events.dispatchEvent(new CustomEvent(type, { detail }));
-  tell('elected', { election: 'group', deadlineAtMs: 10_000 });
+  tell('elected', { election: 'group', deadlineAtMs: 10_000, leaseMs: 3000 });
   expect(set).toHaveBeenLastCalledWith(monotonicNs(10_030));
-  leaseMs = 500;
-  tell('extended', { deadlineAtMs: 20_000 });
+  tell('shortened', { deadlineAtMs: 9000, leaseMs: 500 });
+  expect(set).toHaveBeenLastCalledWith(monotonicNs(9005));
+  tell('extended', { deadlineAtMs: 20_000, leaseMs: 500 });
   expect(set).toHaveBeenLastCalledWith(monotonicNs(20_005));
+  tell('lost', { election: 'group' });
+  expect(set).toHaveBeenLastCalledWith(null);
   await fence.stop();
   set.mockRestore();
 });

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { extname } from 'node:path';
 import { Worker } from 'node:worker_threads';
-import type { Group } from '@synod/runtime';
+import type { Group, LeaseDeadline } from '@synod/runtime';
 import { monotonicNs } from '../system-clock.ts';
 import { SharedDeadline } from './shared-deadline.ts';
 
@@ -44,10 +44,11 @@ export class SelfFence {
   guard(group: Group): void {
     group.addEventListener('elected', ({ detail }) => {
       this.#held.add(detail.election);
-      this.#watch(group, detail.deadlineAtMs);
+      this.#watch(detail);
     });
     // Not `renewed`, which is told for each mastership: there may be thousands.
-    group.addEventListener('extended', ({ detail }) => this.#watch(group, detail.deadlineAtMs));
+    group.addEventListener('extended', ({ detail }) => this.#watch(detail));
+    group.addEventListener('shortened', ({ detail }) => this.#watch(detail));
     group.addEventListener('lost', ({ detail }) => {
       this.#held.delete(detail.election);
       if (this.#held.size === 0) this.#deadline.set(null);
@@ -60,11 +61,7 @@ export class SelfFence {
     await this.#worker.terminate();
   }
 
-  #watch(group: Group, deadlineAtMs: number): void {
-    const [election] = this.#held;
-    if (election === undefined) return;
-    // T12: the length of the lease may change, and with it what T1 takes off.
-    const leaseMs = group.election(election).master?.leaseMs ?? 0;
-    this.#deadline.set(monotonicNs(deadlineAtMs + this.#lateMs(leaseMs)));
+  #watch({ deadlineAtMs, leaseMs }: LeaseDeadline): void {
+    if (this.#held.size > 0) this.#deadline.set(monotonicNs(deadlineAtMs + this.#lateMs(leaseMs)));
   }
 }
