@@ -65,7 +65,9 @@ describe('seeds that once failed', () => {
     [9_113_120, 'a node was healed while it opened its journal on a slow disk'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {
-    const { violation, healedLeases } = await run(planOf(seed, options), { drain });
+    // They failed before commands came again: without that each is the run it was.
+    const faults = planOf(seed, options).faults.filter((fault) => fault.kind !== 'replay' || fault.of === undefined);
+    const { violation, healedLeases } = await run(planOf(seed, { ...options, faults }), { drain });
     expect(violation).toBe(null);
     expect(healedLeases).toBeLessThan(3);
   });

@@ -8,6 +8,16 @@ const found = (seed: number, broken: Broken): readonly [SeedsEngine] => [
   { kind: 'seeds', seed, rules: () => rulesOf(broken) },
 ];
 
+/** Where commands are asked for again, long after: what is wrong about one that is chosen twice shows nowhere else. */
+const foundWhereAskedAgain = (seed: number, broken: Broken): readonly [SeedsEngine] => [
+  {
+    kind: 'seeds',
+    seed,
+    rules: () => rulesOf(broken),
+    concerns: ({ faults }) => faults.some((fault) => fault.kind === 'replay' && fault.of === 'commands'),
+  },
+];
+
 /** What was refused once is asked for again, as it was: the one that is named has long left. */
 const insistsOnItsHeir = () =>
   candidateMachine({ ...leaseRules, overrunAtMs: () => Number.POSITIVE_INFINITY }).provide({
@@ -54,6 +64,21 @@ export const handOverControls: readonly Control[] = [
     finds: /progress/,
   },
   {
+    name: 'resigns-any-term',
+    rule: 'section 3, Resign, "master and term match"; fault 9',
+    sentence: 'A Resign of an earlier term frees the record, when the same session has taken it again.',
+    engines: foundWhereAskedAgain(293, {
+      fold: {
+        refuseResign(change, command) {
+          const refusal = foldRules.refuseResign.call(foldRules, change, command);
+          const { master } = change.record(command.election);
+          return refusal === 'term' && master === command.session ? null : refusal;
+        },
+      },
+    }),
+    finds: /at most one master|no master is deposed/,
+  },
+  {
     name: 'ended-session-frees-one',
     rule: 'section 3, "Ending a session frees all its records"',
     sentence: 'The end of a session frees one election of it, and the others name a session that is no more.',
@@ -72,7 +97,7 @@ export const handOverControls: readonly Control[] = [
     name: 'priority-does-not-wait',
     rule: 'T2; T11, "less for higher priority"',
     sentence: 'A candidate of a higher priority than none asks without waiting for the holder.',
-    engines: found(2, {
+    engines: found(4, {
       lease: {
         isNear: (c) => leaseRules.isNear(c) || (c.aim !== null && c.priority > 0),
         askAtMs: (c) => (c.aim !== null && c.priority > 0 ? c.notBeforeMs : leaseRules.askAtMs(c)),

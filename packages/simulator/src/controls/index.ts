@@ -17,7 +17,7 @@ const SEEDS: Readonly<Record<string, number>> = {
   'promise-forgotten': 14,
   'recovers-by-promises-alone': 9,
   'no-version-check': 5,
-  'expiry-by-term': 5,
+  'expiry-by-term': 24,
   'renewal-does-not-move-the-wait': 5,
   'replay-makes-master': 29,
   'no-margin': 129,

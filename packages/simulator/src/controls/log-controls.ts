@@ -214,7 +214,7 @@ export const logControls: readonly Control[] = [
     name: 'acceptance-is-no-promise',
     rule: 'P2, "promised := b"',
     sentence: 'An acceptor that accepts at a ballot it was not asked to promise still answers lower ones.',
-    engines: [{ kind: 'seeds', seed: 489, rules: () => rulesOf(promisesNothing) }],
+    engines: [{ kind: 'seeds', seed: 326, rules: () => rulesOf(promisesNothing) }],
     finds: /promises are kept across crashes/,
   },
   {

@@ -46,7 +46,7 @@ export const outsideControls: readonly Control[] = [
     name: 'candidate-counts-from-the-answer',
     rule: 'T1',
     sentence: 'A candidate outside the log counts its lease from when it hears that its command was chosen.',
-    engines: found(383, {
+    engines: found(2093, {
       lease: {
         hold: (s, session, request) =>
           leaseRules.hold(

@@ -95,6 +95,17 @@ export function drawOrders(chance: Chance, { leaseMs, shortestMs, fromMs, untilM
   return kinds.flatMap((kind) => Array.from({ length: chance.one([1, 2, 4]) }, () => draw(kind)).flat());
 }
 
+/** What was asked of the log is asked again: where sessions hold several elections and give them back, versions and terms tell. */
+export function drawRepeatedAsking(chance: Chance, { fromMs, untilMs }: FaultyTime): Fault[] {
+  if (chance.happens(0.5)) return [];
+  return Array.from({ length: chance.one([1, 3, 8]) }, () => ({
+    kind: 'replay',
+    atMs: chance.between(fromMs, untilMs),
+    messages: chance.one([10, 60]),
+    of: 'commands',
+  }));
+}
+
 function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Fault[] {
   const { names, ends, leaseMs, maxDriftPpm, fromMs, untilMs, drift } = drawing;
   const atMs = chance.between(fromMs, untilMs);

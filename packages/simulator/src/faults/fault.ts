@@ -27,8 +27,8 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'disconnect'; readonly node: NodeId; readonly forMs: number }
   /** Many messages that look valid: a captured Prepare of a node, again and again (fault 40). */
   | { readonly kind: 'flood'; readonly node: NodeId; readonly messages: number; readonly forMs: number }
-  /** Captured messages come again, long after (fault 38). */
-  | { readonly kind: 'replay'; readonly messages: number }
+  /** Captured messages come again, long after (fault 38): any, or what was asked of the log (fault 9). */
+  | { readonly kind: 'replay'; readonly messages: number; readonly of?: 'commands' }
   /** Bytes that are no message of ours (fault 39). */
   | { readonly kind: 'noise'; readonly node: NodeId; readonly messages: number }
   /** The process dies: at once, or in the middle of a step, so many calls of ports from now. */
@@ -145,7 +145,7 @@ export function faultInWords(fault: Fault): string {
     case 'flood':
       return `flood ${fault.node} ${fault.messages} messages, ${ms(fault.forMs)}`;
     case 'replay':
-      return `replay ${fault.messages} messages`;
+      return `replay ${fault.messages} ${fault.of ?? 'messages'}`;
     case 'noise':
       return `noise ${fault.node} ${fault.messages} messages`;
     case 'crash':

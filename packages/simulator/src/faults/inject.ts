@@ -57,7 +57,7 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
     case 'flood':
       return flood(victim, fault);
     case 'replay': {
-      const { captured } = network;
+      const captured = fault.of === 'commands' ? network.asked : network.captured;
       if (captured.length === 0) return null;
       for (let i = 0; i < fault.messages; i++) network.inject(chance.one(captured));
       return nothing;

@@ -1,5 +1,5 @@
 import { type FoldRules, MasterFold, type MasterView } from '@synod/mastership';
-import type { RecoveryRules } from '@synod/paxos';
+import type { AcceptorState, RecoveryRules } from '@synod/paxos';
 import { InternalError, type Journal } from '@synod/protocol';
 import {
   type FormationRules,
@@ -74,6 +74,8 @@ export class Life {
   readonly beganMs: number;
   /** The store it votes with; `null` until its journal is open. */
   storeId: string | null = null;
+  /** As an acceptor: owned by its machine, from when the journal was read. */
+  acceptor: AcceptorState | null = null;
   #group: Group | null = null;
   #incarnation = '';
   #ending: Ending | null = null;
@@ -219,11 +221,11 @@ export class Life {
   /** The rules of recovery; what comes of them is seen. */
   #watched(rules: RecoveryRules): RecoveryRules {
     const { watcher } = this.#options;
-    if (!watcher.recovered) return rules;
     return {
       ...rules,
       recover: (records) => {
         const recovered = rules.recover(records);
+        this.acceptor = recovered.acceptor;
         if (!this.#ending) watcher.recovered?.(this, recovered);
         return recovered;
       },

@@ -4,6 +4,7 @@ import { fencesRefuse } from './fences-refuse.ts';
 import type { Invariant } from './invariant.ts';
 import { noBrokenNode } from './no-broken-node.ts';
 import { noInterleaving } from './no-interleaving.ts';
+import { noneDeposed } from './none-deposed.ts';
 import { nothingLost } from './nothing-lost.ts';
 import { oneFormation } from './one-formation.ts';
 import { oneMaster } from './one-master.ts';
@@ -15,6 +16,7 @@ import { termsGrow } from './terms-grow.ts';
 /** All that is watched in every run. Liveness (L1) is demanded by the run itself, once it is healed. */
 export const invariants: readonly Invariant[] = [
   oneMaster,
+  noneDeposed,
   agreement,
   samePrefix,
   equalFolds,

@@ -1,5 +1,5 @@
 import type { Applied } from '@synod/mastership';
-import { type Recovered, recover } from '@synod/paxos';
+import { freshAcceptor, type Recovered, recover } from '@synod/paxos';
 import { type Address, type JournalRecord, type Message, pack } from '@synod/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -11,6 +11,7 @@ import { equalFolds, packsAlike } from './equal-folds.ts';
 import { fencesRefuse } from './fences-refuse.ts';
 import type { Invariant, Observed } from './invariant.ts';
 import { noInterleaving } from './no-interleaving.ts';
+import { noneDeposed } from './none-deposed.ts';
 import { nothingLost } from './nothing-lost.ts';
 import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
@@ -158,12 +159,18 @@ describe('promises are kept', () => {
     expect(broken).toEqual([]);
     said?.(a, address, promise(1, 5));
     expect(broken.join()).toContain('(P6)');
-    const trimmed = { type: 'trimmed', ballot: ballot(1), slot: 1, trimmedThrough: 4 } as const;
-    const voter = { ...a, storeId: 'a-1' } as unknown as Life;
-    said?.(voter, address, trimmed);
-    expect(broken).toHaveLength(1);
-    said?.(voter, address, { ...trimmed, trimmedThrough: 5 });
-    expect(broken).toHaveLength(2);
+  });
+
+  it('what is trimmed stands in a durable snapshot, whatever is said next', () => {
+    const { broken, durable, said } = watched(promisesKept);
+    const acceptor = { ...freshAcceptor(), trimmedThrough: 4 };
+    const voter = { ...a, storeId: 'a-1', acceptor } as unknown as Life;
+    durable?.(machine, 'a-1', { type: 'snapshot', through: 4, position: 4, bytes: new Uint8Array(1) });
+    said?.(voter, address, { type: 'fetch', fromSlot: 1, toSlot: 2 });
+    expect(broken).toEqual([]);
+    acceptor.trimmedThrough = 5;
+    said?.(voter, address, { type: 'fetch', fromSlot: 1, toSlot: 2 });
+    expect(broken.join()).toContain('(P6)');
   });
 });
 
@@ -193,6 +200,18 @@ describe('what is durable is recovered', () => {
     recovered?.({ ...a, machine, storeId: 'a-1' } as unknown as Life, { ...whole, ...less });
     expect(broken).toHaveLength(rule === '' ? 0 : 1);
     expect(broken.join()).toContain(rule);
+  });
+});
+
+describe('no master is deposed', () => {
+  it.each([
+    ['resigned', 0],
+    ['expired', 0],
+    ['deposed', 1],
+  ])('%s', (lostBy, count) => {
+    const { broken, deposed } = watched(noneDeposed);
+    deposed?.(a, 3, lostBy, 'group');
+    expect(broken).toHaveLength(count);
   });
 });
 

@@ -1,4 +1,6 @@
+import type { AcceptorState } from '@synod/paxos';
 import { type Ballot, compareBallots, NO_BALLOT } from '@synod/protocol';
+import type { Life } from '../group/life.ts';
 import type { Invariant } from './invariant.ts';
 
 /**
@@ -18,9 +20,10 @@ export const promisesKept: Invariant = {
       }
       return found;
     };
-    const demandTrimmed = ({ trimmedThrough }: Store, through: number, who: string): void => {
-      if (through > trimmedThrough)
-        fail(`${who} said that slots up to ${through} are trimmed before it was durable (P6)`);
+    /** Whatever it says next: what an acceptor has trimmed stands in a durable snapshot by then. */
+    const demandDurable = ({ node, storeId }: Life, { trimmedThrough }: AcceptorState): void => {
+      if (storeId !== null && !isOutcast(storeId) && trimmedThrough > storeOf(storeId).trimmedThrough)
+        fail(`${node} (store ${storeId}) has trimmed slots up to ${trimmedThrough} before that was durable (P6)`);
     };
     return {
       durable: (_machine, storeId, record) => {
@@ -34,12 +37,8 @@ export const promisesKept: Invariant = {
         if (record.type === 'accepted') store.accepted.set(record.slot, record.ballot);
       },
       said: (life, _address, message) => {
-        if (message.type === 'trimmed') {
-          const { storeId } = life;
-          if (storeId !== null)
-            demandTrimmed(storeOf(storeId), message.trimmedThrough, `${life.node} (store ${storeId})`);
-          return;
-        }
+        const { acceptor } = life;
+        if (acceptor && acceptor.trimmedThrough > 0) demandDurable(life, acceptor);
         if (message.type !== 'promise' && message.type !== 'accepted') return;
         const { storeId } = message.store;
         if (isOutcast(storeId)) return;
@@ -57,7 +56,8 @@ export const promisesKept: Invariant = {
           if (!isHeld && message.slot > store.trimmedThrough) fail(`${who} said accepted before it was durable (P3)`);
           return;
         }
-        demandTrimmed(store, message.trimmedThrough, who);
+        if (message.trimmedThrough > store.trimmedThrough)
+          fail(`${who} said that slots up to ${message.trimmedThrough} are trimmed before it was durable (P6)`);
         const told = new Map(message.entries.map((entry) => [entry.slot, entry.ballot]));
         for (const [slot, held] of store.accepted) {
           if (slot < message.fromSlot || slot > message.to || slot <= message.trimmedThrough) continue;

@@ -1,5 +1,5 @@
 import type { NodeId } from '@synod/protocol';
-import { drawCandidateFaults, drawFaults, drawOrders } from '../faults/draw.ts';
+import { drawCandidateFaults, drawFaults, drawOrders, drawRepeatedAsking } from '../faults/draw.ts';
 import type { Fault } from '../faults/fault.ts';
 import type { GroupSettings } from '../group/sim-group.ts';
 import type { Campaign, UserManners } from '../user/user.ts';
@@ -94,6 +94,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
       drift,
     }),
     ...(cast.isPlain ? [] : drawOrders(chanceOf(seed, 'orders'), ordering)),
+    ...(cast.isPlain ? [] : drawRepeatedAsking(chanceOf(seed, 'repeated asking'), time)),
   ];
   return {
     seed,

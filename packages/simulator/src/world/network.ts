@@ -109,6 +109,7 @@ export class Network {
   readonly #buses = new Map<NodeId, Set<ProcessBus>>();
   readonly #offline = new Set<NodeId>();
   readonly #captured: Captured[] = [];
+  readonly #asked: Captured[] = [];
   watcher: NetworkWatcher;
   /** Is set while somebody picks out single messages. */
   sieve: Sieve | null = null;
@@ -117,6 +118,7 @@ export class Network {
   delivered = 0;
   published = 0;
   #sent = 0;
+  #askings = 0;
 
   constructor(options: NetworkOptions) {
     this.world = options.world;
@@ -156,8 +158,12 @@ export class Network {
 
   /** What a process that is held up in the middle of a step says after that has not been said yet. */
   get captured(): readonly Captured[] {
-    const { nowMs } = this.world;
-    return this.#captured.filter(({ sentMs = 0 }) => sentMs <= nowMs);
+    return this.#captured.filter((message) => this.#isSaid(message));
+  }
+
+  /** Of these what was asked of the log; it is kept for longer. */
+  get asked(): readonly Captured[] {
+    return this.#asked.filter((message) => this.#isSaid(message));
   }
 
   isOnline(node: NodeId): boolean {
@@ -182,13 +188,20 @@ export class Network {
     const { process, node } = bus;
     this.published++;
     this.watcher.said?.(process, address, payload);
-    if (this.isCapturing) {
-      this.#captured[this.#sent++ % CAPTURED] = { from: node, address, payload, sentMs: process.nowMs };
-    }
+    if (this.isCapturing) this.#capture({ from: node, address, payload, sentMs: process.nowMs });
     const heard = this.#deliverAll(bus, node, address, payload, process.nowMs);
     if (heard > 0 || !isExpected) return;
     const { minMs, maxMs } = this.#manners;
     this.world.planStep(process, process.nowMs + 2 * this.#chance.between(minMs, maxMs), () => bus.nobody(address));
+  }
+
+  #capture(message: Captured): void {
+    this.#captured[this.#sent++ % CAPTURED] = message;
+    if (message.address.role === 'log') this.#asked[this.#askings++ % CAPTURED] = message;
+  }
+
+  #isSaid({ sentMs = 0 }: Captured): boolean {
+    return sentMs <= this.world.nowMs;
   }
 
   /** For {@link ProcessBus}: a round trip to the server. */
