@@ -16,6 +16,7 @@ import {
 } from '@synod/protocol';
 import type { AnyStateMachine, createActor } from 'xstate';
 import type { Scope } from './election/scope.ts';
+import type { ElectionOptions } from './election/types.ts';
 import type { FormationRules } from './group/formation.rules.ts';
 import type { RoleMachines } from './group/group.machine.ts';
 import type { Group } from './group/group.ts';
@@ -149,28 +150,44 @@ export function nameProblems(what: string, name: unknown): readonly string[] {
 export function settingProblems(node: string, options: NodeOptions): readonly string[] {
   const problems: string[] = [];
   const demand = (condition: boolean, problem: string) => void (condition || problems.push(problem));
-  const isWhole = (value: number, low: number, high: number) =>
-    Number.isInteger(value) && value >= low && value <= high;
   const { leaseMs, maxDriftPpm, priority, firstPosition, metadata, membership } = withDefaults(options);
   demand(
     isWhole(leaseMs, MIN_LEASE_MS, MAX_LEASE_MS),
     `leaseMs is ${leaseMs}: a whole number from ${MIN_LEASE_MS} to ${MAX_LEASE_MS}`,
   );
   demand(isWhole(maxDriftPpm, 0, 200_000), `maxDriftPpm is ${maxDriftPpm}: a whole number from 0 to 200000`);
-  demand(isWhole(priority, 0, 100), `priority is ${priority}: a whole number from 0 to 100`);
+  problems.push(...priorityProblems(priority));
   demand(isWhole(firstPosition, 1, 2 ** 52), `firstPosition is ${firstPosition}: a whole number from 1`);
+  problems.push(...metadataProblems(metadata));
+  if (membership?.role === 'member') problems.push(...voterProblems(membership.voters, node));
+  return problems;
+}
+
+/** What is wrong with how a process stands for one election. */
+export function electionProblems({ priority = 0, metadata = {}, eligible }: ElectionOptions = {}): readonly string[] {
+  const isVeto = eligible === undefined || typeof eligible === 'function';
+  return [
+    ...priorityProblems(priority),
+    ...metadataProblems(metadata),
+    ...(isVeto ? [] : [`eligible is ${JSON.stringify(eligible)}: a function`]),
+  ];
+}
+
+const isWhole = (value: number, low: number, high: number): boolean =>
+  Number.isInteger(value) && value >= low && value <= high;
+
+const priorityProblems = (priority: number): readonly string[] =>
+  isWhole(priority, 0, 100) ? [] : [`priority is ${priority}: a whole number from 0 to 100`];
+
+function metadataProblems(metadata: Readonly<Record<string, string>>): readonly string[] {
+  const problems: string[] = [];
   const entries = Object.entries(metadata);
   const isText = (value: unknown, most: number) =>
     typeof value === 'string' && value.length <= most && value.isWellFormed();
-  demand(
-    entries.length <= 64 && entries.every(([key, value]) => isText(key, 256) && isText(value, 4096)),
-    'metadata: at most 64 entries of well-formed text, keys up to 256 and values up to 4096 characters',
-  );
-  demand(
-    pack(metadata).byteLength <= MAX_METADATA_BYTES,
-    `metadata: at most ${MAX_METADATA_BYTES} bytes in all, they travel with each change of mastership`,
-  );
-  if (membership?.role === 'member') problems.push(...voterProblems(membership.voters, node));
+  if (entries.length > 64 || !entries.every(([key, value]) => isText(key, 256) && isText(value, 4096)))
+    problems.push('metadata: at most 64 entries of well-formed text, keys up to 256 and values up to 4096 characters');
+  if (pack(metadata).byteLength > MAX_METADATA_BYTES)
+    problems.push(`metadata: at most ${MAX_METADATA_BYTES} bytes in all, they travel with each change of mastership`);
   return problems;
 }
 

@@ -186,11 +186,11 @@ export class Candidacies {
     else this.#tell(election, event);
   }
 
-  /** To every candidate there is; health also to those to come. */
-  tellAll(event: CandidateEvent): void {
+  /** To every candidate there is, or to those for some elections; health also to those to come. */
+  tellAll(event: CandidateEvent, isMeant: (election: string) => boolean = () => true): void {
     if (this.#isStopped) return;
     if (event.type === 'eligible') this.#isEligible = event.value;
-    for (const candidacy of [...this.#all.values()]) this.#send(candidacy, event);
+    for (const candidacy of [...this.#all.values()]) if (isMeant(candidacy.election)) this.#send(candidacy, event);
   }
 
   /** What the candidate for an election counts by; `null` before it is spoken to. */

@@ -80,6 +80,9 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       unwant: assign({ isWanted: false }),
       markStopping: assign({ isStopping: true, isWanted: false }),
       noteFlag: assign(({ event }) => (event.type === 'eligible' ? { isEligible: event.value } : {})),
+      noteMetadata: assign(({ context: c, event }) =>
+        event.type === 'metadata' ? { input: { ...c.input, metadata: event.value } } : {},
+      ),
       notePriority: assign(({ event }) => (event.type === 'priority' ? { priority: event.value } : {})),
 
       // Asking
@@ -215,6 +218,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       unwant: { actions: 'unwant' },
       eligible: { actions: 'noteFlag' },
       priority: { actions: 'notePriority' },
+      metadata: { actions: 'noteMetadata' },
       standby: { actions: 'noteSuccessor' },
       stop: { actions: 'markStopping' },
     },

@@ -78,8 +78,9 @@ export const candidateRules = {
     };
   },
 
+  /** Never before T2 ends, whatever is put on top. */
   askAtMs: ({ aim, notBeforeMs }: CandidateContext): number =>
-    aim === null ? Number.POSITIVE_INFINITY : Math.max(aim.openAtMs + aim.jitterMs, notBeforeMs),
+    aim === null ? Number.POSITIVE_INFINITY : Math.max(aim.openAtMs + Math.max(0, aim.jitterMs), notBeforeMs),
 
   /** B1: as long before the asking as the holder's own deadline lies before the end of the wait for it. */
   readyAtMs: (c: CandidateContext): number =>

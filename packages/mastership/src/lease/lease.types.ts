@@ -103,6 +103,8 @@ export type CandidateEvent =
   | { readonly type: 'eligible'; readonly value: boolean }
   /** How much sooner than others to ask (T11). */
   | { readonly type: 'priority'; readonly value: number }
+  /** What is to stand in the record from the next mastership on. */
+  | { readonly type: 'metadata'; readonly value: Readonly<Record<string, string>> }
   /** The record of this election changed; the view shows it already. */
   | { readonly type: 'record' }
   /** A taking that somebody wants to follow our Resign; `null`: no more. */

@@ -342,6 +342,11 @@ export class GroupElection implements Election, Holder {
     this.#news.close();
   }
 
+  /** Somebody here waits for a mastership or holds one. */
+  get isWanted(): boolean {
+    return this.#waiters.size > 0 || (this.#current !== null && !this.#current.isOver);
+  }
+
   /** The mastership held now, or being given back. */
   get current(): HeldMastership | null {
     return this.#current;
@@ -371,8 +376,7 @@ export class GroupElection implements Election, Holder {
 
   /** The wish stands as long as somebody waits for a mastership or holds one. */
   #reviewWish(reason: string): void {
-    const isHeld = this.#current !== null && !this.#current.isOver;
-    if (this.#waiters.size === 0 && !isHeld) this.#ports.candidate?.unwant(reason);
+    if (!this.isWanted) this.#ports.candidate?.unwant(reason);
   }
 
   #present(): MasterChange {

@@ -22,9 +22,12 @@ export interface MasterChange {
   readonly version: number;
 }
 
-/** How this process stands for one election. Counts from the first time it is given, before it campaigns. */
+/**
+ * How this process stands for one election. Counts from the first time it is given, which is to be before it campaigns: later
+ * is a ConfigError.
+ */
 export interface ElectionOptions {
-  /** 0 … 100: a higher one waits less when the mastership is free. Default: that of the group. */
+  /** 0 … 100: a higher one waits less when the mastership is free. Default: that of the group, which `configure` may change. */
   readonly priority?: number;
   /** Travels with the mastership. Default: that of the group. */
   readonly metadata?: Readonly<Record<string, string>>;

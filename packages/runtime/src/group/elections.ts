@@ -80,9 +80,12 @@ export class Elections {
     return this.#settings.get(name);
   }
 
-  /** The election of that name; the same one for ever. */
+  /**
+   * The election of that name; the same one for ever.
+   * @throws ConfigError when options are given for the first time and come too late.
+   */
   named(name: string, options?: ElectionOptions): GroupElection {
-    if (options && !this.#settings.has(name)) this.#settings.set(name, options);
+    if (options) this.#settle(name, options);
     const known = this.#named.get(name);
     if (known) return known;
     const { ports, leaseMs, reader, incarnation, noQuorum, askPresent, onError } = this.#options;
@@ -123,7 +126,7 @@ export class Elections {
         random: ports.random,
         leaseMs,
         reader,
-        election: (election, settings) => this.named(election, settings),
+        election: (election, settings) => this.named(election, this.#isWanted(election) ? undefined : settings),
         announce: (shards) => send(EVERYBODY, { type: 'share', shards }),
         watchHealth: (own, tell) => this.#watchChecks(own, tell),
         onError,
@@ -154,7 +157,7 @@ export class Elections {
     const { to, election, term } = word;
     if (word.type === 'wish') send(to, { type: 'wish', election, term, priority: word.priority });
     else {
-      const { metadata } = { ...settings, ...this.#settings.get(election) };
+      const { metadata = settings.metadata } = this.#settings.get(election) ?? {};
       send(to, { type: 'consent', election, term, session: word.session, metadata });
     }
   }
@@ -205,6 +208,24 @@ export class Elections {
     this.fail(reason);
     this.#offers.close();
     this.#health.close();
+  }
+
+  /** Counts from the first time; a candidate may live already, for others may have spoken of the election. */
+  #settle(name: string, options: ElectionOptions): void {
+    const isEmpty = Object.values(options).every((value) => value === undefined);
+    if (isEmpty || this.#settings.has(name)) return;
+    if (this.#isWanted(name))
+      throw new ConfigError([`election "${name}" is campaigned for or held here already: options come before that`]);
+    this.#settings.set(name, options);
+    const { participant } = this.#options;
+    if (!participant()?.candidate(name)) return;
+    const { priority, metadata } = options;
+    if (priority !== undefined) participant()?.tell(name, { type: 'priority', value: priority });
+    if (metadata !== undefined) participant()?.tell(name, { type: 'metadata', value: metadata });
+  }
+
+  #isWanted(name: string): boolean {
+    return this.#named.get(name)?.isWanted ?? false;
   }
 
   #stopShards(): void {

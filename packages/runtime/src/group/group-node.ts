@@ -37,6 +37,7 @@ import {
 import { type Actor, createActor } from 'xstate';
 import type { Election, ElectionOptions } from '../election/types.ts';
 import {
+  electionProblems,
   type NodeOptions,
   type NodePorts,
   nameProblems,
@@ -279,7 +280,7 @@ export class GroupNode implements Group {
   }
 
   election(name = GROUP_ELECTION, options?: ElectionOptions): Election {
-    const problems = nameProblems('election', name);
+    const problems = [...nameProblems('election', name), ...electionProblems(options)];
     if (problems.length > 0) throw new ConfigError(problems);
     return this.#elections.named(name, options);
   }
@@ -324,7 +325,9 @@ export class GroupNode implements Group {
     if (problems.length > 0) throw new ConfigError(problems);
     this.#live = { ...this.#live, ...settings };
     if (leaseMs !== undefined) this.#participant?.send({ type: 'leaseMs', value: leaseMs });
-    if (priority !== undefined) this.#participant?.tellAll({ type: 'priority', value: priority });
+    if (priority === undefined) return;
+    const isOwn = (election: string) => this.#elections.settings(election)?.priority !== undefined;
+    this.#participant?.tellAll({ type: 'priority', value: priority }, (election) => !isOwn(election));
   }
 
   present(): MasterNews {
@@ -736,7 +739,9 @@ export class GroupNode implements Group {
   /** A root of its own: children of one machine make each other dearer, and there may be thousands (limits.md). */
   #makeCandidate(given: Pick<CandidateInput, 'election' | 'lease'>): CandidateRef {
     const { candidate: machine } = machinesOf(this.#raw);
-    const { priority, metadata } = { ...this.#options, ...this.#elections.settings(given.election), ...this.#live };
+    const own = this.#elections.settings(given.election);
+    const priority = own?.priority ?? this.#live.priority ?? this.#options.priority;
+    const metadata = own?.metadata ?? this.#options.metadata;
     const actor = this.#createActor(machine, {
       id: 'candidate',
       clock: this.#ports.clock,

@@ -117,7 +117,8 @@ export interface Group extends AsyncDisposable {
   shards(options: ShardsOptions): Shards;
   status(): GroupStatus;
   /**
-   * Changes settings while the group runs: the lease from the next renewal on (T12), the priority of all elections at once.
+   * Changes settings while the group runs: the lease from the next renewal on (T12), the priority at once, of all elections that
+   * were given none of their own.
    * @throws ConfigError with every problem at once; nothing is changed then.
    */
   configure(settings: LiveSettings): void;

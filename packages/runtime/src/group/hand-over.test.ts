@@ -1,6 +1,7 @@
-import { decodeEnvelope, encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
+import { ConfigError, decodeEnvelope, encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
 import type { MemoryDisk } from '@synod/protocol/testing';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { ElectionOptions } from '../election/types.ts';
 import { TestWorld } from '../testing/test-world.ts';
 import type { LeaseDeadline } from './group.ts';
 
@@ -638,5 +639,86 @@ describe('live settings', () => {
     expect(world.masters()).toEqual(['a']);
     world.node('c').configure({ priority: 10 });
     await world.until(() => world.masters().includes('c'), 2 * world.leaseMs);
+  });
+
+  it('an election keeps the priority of its own, also that of 0; the others follow that of the group', async () => {
+    const world = await started();
+    const [a, c] = [world.node('a'), world.node('c')];
+    const [own, none, common] = [{ priority: 20 }, { priority: 0 }, undefined];
+    const elections = Object.entries({ own, none, common });
+    for (const [name] of elections) void a.election(name).campaign();
+    await world.until(() => elections.every(([name]) => a.election(name).isMaster()), world.leaseMs);
+    for (const [name, options] of elections)
+      c.election(name, options)
+        .campaign()
+        .catch(() => {});
+    a.configure({ priority: 10 });
+    c.configure({ priority: 15 });
+    await world.until(() => c.election('own').isMaster() && c.election('common').isMaster(), 4 * world.leaseMs);
+    await world.advance(4 * world.leaseMs);
+    expect(a.election('none').isMaster()).toBe(true);
+    // Made after the group was configured: it goes by its own too.
+    void c.election('late', { priority: 0 }).campaign();
+    await world.until(() => c.election('late').isMaster(), world.leaseMs);
+    void a.election('late').campaign();
+    await world.until(() => a.election('late').isMaster(), 4 * world.leaseMs);
+  });
+
+  it('what is said of an election counts though others spoke of it before', async () => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    void a.election('jobs').campaign();
+    await world.until(() => a.election('jobs').isMaster(), world.leaseMs);
+    // b refuses: it never heard of it.
+    await Promise.all([
+      expect(a.election('jobs').transfer('b')).rejects.toThrow('did not agree'),
+      world.advance(world.leaseMs),
+    ]);
+    const eligible = vi.fn(() => true);
+    const jobs = b.election('jobs', { priority: 5, metadata: { address: 'there' }, eligible });
+    void jobs.campaign();
+    await world.until(() => jobs.isMaster(), 2 * world.leaseMs);
+    expect(a.election('jobs').master?.metadata).toEqual({ address: 'there' });
+    expect(eligible).toHaveBeenCalled();
+  });
+
+  it('what is said of an election too late is refused, whole', async () => {
+    const world = await started();
+    const a = world.node('a');
+    const jobs = a.election('jobs');
+    const controller = new AbortController();
+    const campaign = jobs.campaign({ signal: controller.signal });
+    campaign.catch(() => {});
+    const late = [{ priority: 5 }, { metadata: { address: 'here' } }, { eligible: () => false }];
+    for (const options of late) expect(() => a.election('jobs', options)).toThrow('held here already');
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    for (const options of late) expect(() => a.election('jobs', options)).toThrow(ConfigError);
+    expect(a.election('jobs', {})).toBe(jobs);
+    await world.advance(world.leaseMs);
+    expect(jobs.isMaster()).toBe(true);
+    await Promise.all([(await campaign).resign(), world.advance(world.leaseMs / 2)]);
+    const again = a.election('jobs', { metadata: { address: 'here' } });
+    void again.campaign();
+    await world.until(() => again.isMaster(), world.leaseMs);
+    expect(again.master?.metadata).toEqual({ address: 'here' });
+  });
+
+  it('wrong options of an election are refused, each named', async () => {
+    const world = await started();
+    const a = world.node('a');
+    const wrong = { priority: 300, metadata: { zone: 7 }, eligible: true } as unknown as ElectionOptions;
+    let problems: readonly string[] = [];
+    try {
+      a.election('jobs', wrong);
+    } catch (error) {
+      problems = (error as ConfigError).problems;
+    }
+    expect(problems).toEqual([
+      'priority is 300: a whole number from 0 to 100',
+      expect.stringContaining('metadata: at most 64 entries'),
+      'eligible is true: a function',
+    ]);
+    for (const priority of [-1, 0.5, Number.NaN])
+      expect(() => a.election('jobs', { priority })).toThrow(`priority is ${priority}`);
   });
 });

@@ -73,9 +73,9 @@ export class Participant {
     this.#guard(() => this.#candidacies.tell(election, event));
   }
 
-  /** To all candidates. */
-  tellAll(event: CandidateEvent): void {
-    this.#guard(() => this.#candidacies.tellAll(event));
+  /** To the candidates for all elections, or for some. */
+  tellAll(event: CandidateEvent, isMeant?: (election: string) => boolean): void {
+    this.#guard(() => this.#candidacies.tellAll(event, isMeant));
   }
 
   /** T5: the mastership in force at this instant, by the reckoning of session and candidate. */
