@@ -38,11 +38,17 @@ export interface Candidate {
   /** T11: the taking of that node would follow our Resign. */
   isStandingBy(node: NodeId): boolean;
   /** T8: asks a node for a session that would take over; `null` when it gives none in time. */
-  heir(node: NodeId, term: number, timeoutMs?: number): Promise<Heir | null>;
+  heir(node: NodeId, term: number, options: HeirOptions): Promise<Heir | null>;
   /** How long the work of the mastership in force may take to stop, where that is longer than a lease (T7). */
   grace(graceMs: number): void;
   /** All work of the mastership that ended has stopped (T6, T7). */
   settled(): void;
+}
+
+export interface HeirOptions {
+  readonly timeoutMs?: number;
+  /** Of the mastership that is offered. */
+  readonly signal: AbortSignal;
 }
 
 export interface ElectionPorts {
@@ -182,6 +188,7 @@ export class GroupElection implements Election, Holder {
         return;
       }
       signal?.addEventListener('abort', stop, { once: true });
+      mastership.graceMs = graceMs;
       if (graceMs > this.#ports.leaseMs()) this.#ports.candidate?.grace(graceMs);
       const unwatch = this.#watchOverrun(mastership, graceMs);
       try {
@@ -265,7 +272,8 @@ export class GroupElection implements Election, Holder {
   async heir(mastership: HeldMastership, to: NodeId, timeoutMs?: number): Promise<Heir | null> {
     const { candidate } = this.#ports;
     if (mastership !== this.#current || mastership.isOver || candidate === null) return null;
-    return candidate.heir(to, mastership.term, timeoutMs);
+    const { signal } = mastership;
+    return candidate.heir(to, mastership.term, { signal, ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
   /** Priority: it goes to that node if that agrees, and else stays where it is. */
@@ -280,6 +288,7 @@ export class GroupElection implements Election, Holder {
       throw new MastershipLostError(this.name, this.#ports.record().record.term, 'not held by this process');
     }
     const heir = await this.heir(mastership, to, timeoutMs);
+    if (heir === null && mastership.isOver) mastership.assert();
     if (heir === null) throw new TimeoutError(`${to} did not agree to take "${this.name}" over`);
     await this.resign(mastership, `transferred to ${to}`, heir);
     const { master } = this;

@@ -33,6 +33,8 @@ export class HeldMastership implements Mastership {
   readonly #controller = new AbortController();
   readonly #running = new Set<Promise<void>>();
   #lostBy: string | null = null;
+  /** T7: how long its work may take to stop. */
+  graceMs = 0;
 
   constructor(holder: Holder, term: number, scope: Scope | null = null) {
     this.#holder = holder;

@@ -52,7 +52,7 @@ export interface RunWhileMasterOptions {
   readonly onError?: 'recampaign' | 'throw';
   /**
    * How long work may go on after its mastership is over before an error event says so, ms. Default: one lease. A mastership
-   * that is resigned is kept from others so long, and a lease at the least.
+   * that is resigned, or left by `close()`, is kept from others so long, and a lease at the least.
    */
   readonly graceMs?: number;
 }

@@ -187,6 +187,14 @@ export class Elections {
     this.#shardSets.get(shards)?.heard(from);
   }
 
+  /** How long giving back all that is held here may take, ms: T7, as for each that is resigned by itself. */
+  mayTakeMs(): number {
+    const leaseMs = this.#options.leaseMs();
+    const graces = Array.from(this.#named.values(), ({ current }) => current?.graceMs ?? 0);
+    const graceMs = Math.max(0, ...graces);
+    return graceMs > leaseMs ? graceMs + leaseMs : leaseMs;
+  }
+
   /** T7: everything held here ends; then the lease machine is told to stop, and of each that its work has. */
   resignAll(participant: Participant): void {
     this.#stopShards();
@@ -275,7 +283,7 @@ export class Elections {
       resign: (reason, isSettled, to) =>
         participant()?.tell(election, { type: 'resign', reason, isSettled, ...(to ? { to } : {}) }),
       isStandingBy: (node) => isLeading() && participant()?.successor(election) === node,
-      heir: (to, term, timeoutMs) => this.#offers.ask(election, to, term, timeoutMs),
+      heir: (to, term, options) => this.#offers.ask(election, to, term, options),
       grace: (graceMs) => participant()?.tell(election, { type: 'grace', graceMs }),
       settled: () => participant()?.tell(election, { type: 'settled' }),
     };

@@ -891,13 +891,13 @@ export class GroupNode implements Group {
     void this.#end(error);
   }
 
-  /** T7: stop acting, wait for the work, then tell the others; at most a lease, the session ends by itself then. */
+  /** T7: stop acting, wait for the work, then tell the others; at most as long as that may take, the session ends by itself then. */
   async #resignAll(): Promise<void> {
     const participant = this.#participant;
     if (!participant || this.#failure) return;
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimeout(resolve, this.#leaseMs);
+    const timer = clock.setTimeout(resolve, this.#elections.mayTakeMs());
     this.#elections.resignAll(participant);
     await Promise.race([this.#stopped.promise, overdue]);
     await Promise.race([this.#member?.drain(), overdue]);

@@ -1,4 +1,4 @@
-import { ConfigError, decodeEnvelope, encodeEnvelope, type Message, NO_OP } from '@synod/protocol';
+import { ConfigError, decodeEnvelope, encodeEnvelope, MastershipLostError, type Message, NO_OP } from '@synod/protocol';
 import type { MemoryDisk } from '@synod/protocol/testing';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { ElectionOptions } from '../election/types.ts';
@@ -384,6 +384,81 @@ describe('T8: hand-over', () => {
     expect(isWorking).toBe(leases === 0);
     expect(a.election('other').isMaster()).toBe(leases > 0);
     expect(tookMs > workMs).toBe(leases > 0);
+  });
+
+  it.each([
+    [0, 'a lease'],
+    [4, 'graceMs where that is longer'],
+  ])('T7: close() waits for work as resigning does: graceMs of %i leases, %s', async (leases) => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    const workMs = 2.5 * world.leaseMs;
+    let isWorking = false;
+    const work = async ({ signal }: { signal: AbortSignal }) => {
+      isWorking = true;
+      await held(signal);
+      await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, workMs));
+      isWorking = false;
+    };
+    void a.election('jobs').runWhileMaster(work, leases > 0 ? { graceMs: leases * world.leaseMs } : {});
+    await world.until(() => isWorking, world.leaseMs);
+    void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 2);
+    let hasLeft = false;
+    void a.close().then(() => {
+      hasLeft = true;
+    });
+    const tookMs = await world.until(() => b.election('jobs').isMaster(), 4 * world.leaseMs);
+    expect(isWorking).toBe(leases === 0);
+    expect(tookMs > workMs).toBe(leases > 0);
+    await world.until(() => hasLeft, world.leaseMs / 10);
+  });
+
+  it('one offer does not end another: who is named by resign({ to }) is next, whoever else is asked meanwhile', async () => {
+    const world = await started();
+    const [a, b, c] = [world.node('a'), world.node('b'), world.node('c')];
+    const jobs = a.election('jobs');
+    const campaign = jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    const mastership = await campaign;
+    for (const node of [b, c]) void node.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 10);
+    const resigned = mastership.resign({ to: 'c' });
+    const transferred = jobs.transfer('nobody', { timeoutMs: 20 * world.leaseMs });
+    transferred.catch(() => {});
+    await world.until(() => b.election('jobs').isMaster() || c.election('jobs').isMaster(), world.leaseMs);
+    expect(c.election('jobs').isMaster()).toBe(true);
+    await resigned;
+    // What is held no more is offered no more.
+    await expect(transferred).rejects.toBeInstanceOf(MastershipLostError);
+  });
+
+  it('who is asked twice at a time agrees to both', async () => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    const jobs = a.election('jobs');
+    void jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 10);
+    const both = Promise.all([jobs.transfer('b'), jobs.transfer('b')]);
+    await world.until(() => b.election('jobs').isMaster(), world.leaseMs);
+    await world.advance(world.leaseMs / 10);
+    expect((await both).map(({ node }) => node)).toEqual(['b', 'b']);
+  });
+
+  it('a transfer that has time finds one that begins to wait later', async () => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    const jobs = a.election('jobs');
+    void jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    const transferred = jobs.transfer('b', { timeoutMs: 6 * world.leaseMs });
+    await world.advance(1.1 * world.leaseMs);
+    void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.until(() => b.election('jobs').isMaster(), world.leaseMs / 2);
+    await world.advance(world.leaseMs / 10);
+    expect((await transferred).node).toBe('b');
   });
 
   it('transfer() elsewhere than at the master is refused', async () => {

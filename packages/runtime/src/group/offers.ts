@@ -1,5 +1,5 @@
 import type { Heir } from '@synod/mastership';
-import type { Clock, Consent, NodeId, Received } from '@synod/protocol';
+import type { Clock, Consent, NodeId, Received, TimerHandle } from '@synod/protocol';
 
 export interface OffersOptions {
   readonly clock: Clock;
@@ -8,53 +8,80 @@ export interface OffersOptions {
 }
 
 interface Open {
+  readonly election: string;
   readonly to: NodeId;
   readonly term: number;
   readonly settle: (heir: Heir | null) => void;
 }
 
-/** T8: elections of this node that are offered to others, until they agree or the time for it is over. */
+/**
+ * T8: elections of this node that are offered to others, until they agree or the time for it is over. One may be offered to
+ * several at a time, and to one more than once: each who asked hears of his own offer, and the first to agree gets it.
+ */
 export class Offers {
   readonly #options: OffersOptions;
-  readonly #open = new Map<string, Open>();
+  readonly #open = new Set<Open>();
 
   constructor(options: OffersOptions) {
     this.#options = options;
   }
 
-  /** Asks a node whether it would take an election over. @returns `null` when it does not answer in time. */
-  ask(election: string, to: NodeId, term: number, timeoutMs = this.#options.leaseMs() / 4): Promise<Heir | null> {
-    const { clock, offer } = this.#options;
-    this.#open.get(election)?.settle(null);
+  /**
+   * Asks a node whether it would take an election over.
+   * @param signal - The mastership is over: there is nothing to offer any more.
+   * @returns `null` when it does not answer in time.
+   */
+  ask(
+    election: string,
+    to: NodeId,
+    term: number,
+    {
+      timeoutMs = this.#options.leaseMs() / 4,
+      signal,
+    }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+  ): Promise<Heir | null> {
+    const { clock, leaseMs, offer } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Heir | null>();
-    // Messages are lost: asked again once, half-way.
-    const again = clock.setTimeout(() => offer(to, election, term), timeoutMs / 2);
-    const end = clock.setTimeout(() => open.settle(null), timeoutMs);
+    const endsAtMs = clock.now() + timeoutMs;
+    let timer: TimerHandle;
+    const wake = () => {
+      const leftMs = endsAtMs - clock.now();
+      if (leftMs <= 0) return open.settle(null);
+      offer(to, election, term);
+      // Messages are lost, and whoever does not wait for it yet may do so later: asked again.
+      timer = clock.setTimeout(wake, Math.min(leaseMs() / 8, leftMs));
+    };
+    const onOver = () => open.settle(null);
     const open: Open = {
+      election,
       to,
       term,
       settle: (heir) => {
-        clock.clearTimeout(again);
-        clock.clearTimeout(end);
-        if (this.#open.get(election) === open) this.#open.delete(election);
+        clock.clearTimeout(timer);
+        signal?.removeEventListener('abort', onOver);
+        this.#open.delete(open);
         resolve(heir);
       },
     };
-    this.#open.set(election, open);
-    offer(to, election, term);
+    this.#open.add(open);
+    signal?.addEventListener('abort', onOver, { once: true });
+    wake();
     return promise;
   }
 
   isOpen(election: string): boolean {
-    return this.#open.has(election);
+    for (const open of this.#open) if (open.election === election) return true;
+    return false;
   }
 
   answered({ election, from, term, session, metadata }: Received<Consent>): void {
-    const open = this.#open.get(election);
-    if (open && open.to === from && open.term === term) open.settle({ session, metadata });
+    for (const open of [...this.#open]) {
+      const isMeant = open.election === election && open.to === from && open.term === term;
+      if (isMeant) open.settle({ session, metadata });
+    }
   }
 
   close(): void {
-    for (const { settle } of [...this.#open.values()]) settle(null);
+    for (const { settle } of [...this.#open]) settle(null);
   }
 }
