@@ -40,6 +40,7 @@ export type LeadReason = 'command' | 'ahead' | 'master' | 'stuck';
 export interface ProposerInput {
   readonly self: NodeId;
   readonly incarnation: Incarnation;
+  /** The length in force (T12), ms: read at each use. */
   readonly leaseMs: number;
   readonly clock: Clock;
   readonly random: Random;

@@ -696,6 +696,26 @@ describe('live settings', () => {
     await world.until(() => hasFailed, world.leaseMs / 5);
   });
 
+  it('T12: with a tenth of the lease it joined with, a group that can talk again has a master within the new one', async () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const world = await started({ seed, leaseMs: 2000 });
+      for (const name of world.voters) {
+        world.node(name).configure({ leaseMs: 200 });
+        world.campaign(name);
+      }
+      await world.untilMaster();
+      await world.advance(2 * world.leaseMs);
+      const [master = ''] = world.masters();
+      world.crash(master);
+      world.network.partition(...world.voters.map((name) => [name]));
+      // Long enough for what is asked again and again to be asked seldom (B5), and for losers to wait long (B6).
+      await world.advance(2 * world.leaseMs);
+      expect(world.masters()).toEqual([]);
+      world.network.heal();
+      await world.until(() => world.masters().length === 1, 200);
+    }
+  });
+
   it('what is said of an election counts from the first time, though it was named before', async () => {
     const world = await started();
     const a = world.node('a');

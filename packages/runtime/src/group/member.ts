@@ -138,7 +138,7 @@ export class Member {
     this.voters.incarnations.set(contents.storeId, contents.incarnations);
     this.log = new PaxosLog({
       self: this.#self,
-      leaseMs: () => this.#roles?.lease?.getSnapshot().context?.leaseMs ?? settings.leaseMs,
+      leaseMs: () => this.#leaseMs,
       clock,
       random,
       position: recovered.snapshot?.position ?? configuration.firstPosition - 1,
@@ -185,7 +185,7 @@ export class Member {
     const { ports, options, recovered, configuration, contents, incarnation, isVoter, fold } = this.#options;
     const { clock, random } = ports;
     const self = this.#self;
-    const { leaseMs } = options;
+    const inForce = () => this.#leaseMs;
     return {
       acceptor: {
         self,
@@ -198,7 +198,9 @@ export class Member {
         self,
         others: configuration.voters.map((voter) => voter.node).filter((node) => node !== self),
         quorum: quorumSystemOf(configuration),
-        leaseMs,
+        get leaseMs() {
+          return inForce();
+        },
         clock,
         random,
         held: (slot: number, ballot: Ballot) => heldValue(recovered.acceptor, slot, ballot),
@@ -208,7 +210,9 @@ export class Member {
       proposer: {
         self,
         incarnation,
-        leaseMs,
+        get leaseMs() {
+          return inForce();
+        },
         clock,
         random,
         quorum: quorumSystemOf(configuration),
@@ -219,7 +223,7 @@ export class Member {
       lease: {
         self,
         incarnation,
-        leaseMs,
+        leaseMs: options.leaseMs,
         drift: configuration,
         clock,
         random,
@@ -368,6 +372,11 @@ export class Member {
     return this.#leader.isSilent ? null : this.#leader.ballot.nodeId;
   }
 
+  /** The length in force (T12), ms. */
+  get #leaseMs(): number {
+    return this.#roles?.lease?.getSnapshot().context?.leaseMs ?? this.#options.options.leaseMs;
+  }
+
   get ballot(): Ballot {
     return this.#leader.ballot;
   }
@@ -406,7 +415,7 @@ export class Member {
   async drain(): Promise<void> {
     if (!this.#isLeading) return;
     const { ports, options } = this.#options;
-    const untilMs = ports.clock.now() + options.leaseMs / 4;
+    const untilMs = ports.clock.now() + this.#leaseMs / 4;
     this.#appends?.close();
     this.#appends = null;
     // What was sent before the server knew is here after a round trip.
@@ -489,7 +498,7 @@ export class Member {
       this.#guard(() => {
         // N4: who waited has counted by itself; what the others do about it would stand in its way.
         const isPutOff = message.type === 'chosen' && this.#putOff.delete(message.slot);
-        if (isPutOff) this.#later(this.#options.options.leaseMs / 1000, () => send(to, message));
+        if (isPutOff) this.#later(this.#leaseMs / 1000, () => send(to, message));
         else send(to, message);
       }),
     );
@@ -573,7 +582,7 @@ export class Member {
    */
   #leadSoon(): void {
     if (this.#isLeading) return;
-    this.#later(this.#options.options.leaseMs / 300, () => {
+    this.#later(this.#leaseMs / 300, () => {
       if (this.isMaster() && !this.#isLeading) this.#roles?.proposer.send({ type: 'lead', reason: 'master' });
     });
   }
