@@ -63,6 +63,8 @@ describe('seeds that once failed', () => {
     [30_006_055, 'a group was to rest while a timer that was set before was late'],
     [30_155_479, 'a group was to rest while a slow disk was at a flush that it had begun before'],
     [9_113_120, 'a node was healed while it opened its journal on a slow disk'],
+    [101_296, 'a connection broke and was back before the member that joined looked: it took that for the end'],
+    [102_326, 'a connection broke and was back before the candidate that joined looked: it took that for the end'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {
     // They failed before commands came again: without that each is the run it was.

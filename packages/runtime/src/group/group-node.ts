@@ -427,16 +427,20 @@ export class GroupNode implements Group {
     this.#subscriptions.push(
       bus.onConnection((isConnected) => this.#guard(() => this.#connectionChanged(isConnected))),
     );
+    let breaks = 0;
+    this.#subscriptions.push(bus.onConnection((isConnected) => void (isConnected || breaks++)));
     for (;;) {
+      const before = breaks;
       try {
         await bus.flush();
         const sentAtMs = clock.now();
         await bus.flush();
         return clock.now() - sentAtMs;
       } catch (error) {
-        // The connection broke meanwhile: it comes back, or was never one.
-        if (bus.isConnected || this.#isClosing || this.#failure) throw error;
-        await this.#connected();
+        // The connection broke meanwhile: it comes back, may be back already, or was never one.
+        const hasBroken = !bus.isConnected || breaks > before;
+        if (!hasBroken || this.#isClosing || this.#failure) throw error;
+        if (!bus.isConnected) await this.#connected();
       }
     }
   }

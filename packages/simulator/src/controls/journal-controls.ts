@@ -1,6 +1,6 @@
 import { recoveryRules } from '@synod/paxos';
 import type { Journal, JournalOwner } from '@synod/protocol';
-import { rulesOf } from './broken.ts';
+import { type Broken, rulesOf } from './broken.ts';
 import type { Control } from './control.ts';
 
 /** Says that a checkpoint is done when it begins. */
@@ -36,6 +36,16 @@ class HastyJournal implements Journal {
   }
 }
 
+/** As if records of that type had come with a later version. */
+const tripsOverPeers: Broken = {
+  recovery: {
+    recover(records) {
+      if (records.some(({ type }) => type === 'peer')) throw new TypeError('a record of unknown type');
+      return recoveryRules.recover(records);
+    },
+  },
+};
+
 /** Broken rules of what a journal keeps, and of when it does (P6, I2). */
 export const journalControls: readonly Control[] = [
   {
@@ -62,5 +72,12 @@ export const journalControls: readonly Control[] = [
     sentence: 'Slots are forgotten when the checkpoint that covers them begins, not when it is durable.',
     engines: [{ kind: 'seeds', seed: 6, rules: () => rulesOf({ journal: (journal) => new HastyJournal(journal) }) }],
     finds: /P6/,
+  },
+  {
+    name: 'reader-trips-over-a-record',
+    rule: 'N1, P5; architecture.md, principle 4',
+    sentence: 'Reading the journal throws at a record, and the node is refused to its own folder.',
+    engines: [{ kind: 'seeds', seed: 3, rules: () => rulesOf(tripsOverPeers) }],
+    finds: /impossible state/,
   },
 ];

@@ -1,6 +1,6 @@
 import { type FoldRules, MasterFold, type MasterView } from '@synod/mastership';
 import type { AcceptorState, RecoveryRules } from '@synod/paxos';
-import { InternalError, type Journal } from '@synod/protocol';
+import { InternalError, type Journal, JournalFailedError, SynodError } from '@synod/protocol';
 import {
   type FormationRules,
   GROUP_ELECTION,
@@ -246,9 +246,7 @@ export class Life {
   #left(error: Error | null): void {
     if (this.#ending) return;
     if (error === null) return this.#end('left', null);
-    const { name } = error;
-    const ending = name === 'JournalFailedError' ? 'journal' : error instanceof InternalError ? 'broken' : 'refused';
-    this.#end(ending, error);
+    this.#end(endingBy(error), error);
   }
 
   #end(ending: Ending, error: Error | null): void {
@@ -261,6 +259,12 @@ export class Life {
     this.#options.onEnd?.(this);
     this.#options.watcher.ended?.(this);
   }
+}
+
+/** What a caller must handle has a name of its own: anything else, a TypeError as well, is a mistake of the node. */
+function endingBy(error: Error): Ending {
+  if (error instanceof JournalFailedError) return 'journal';
+  return error instanceof SynodError && !(error instanceof InternalError) ? 'refused' : 'broken';
 }
 
 /** The real fold under the rules of the run; says when a snapshot took its state's place. */
