@@ -141,8 +141,7 @@ describe.each(clients)('natsBus over %s', (client, connectTo) => {
   describe('under permissions', () => {
     let guarded: NatsServer;
     const user = (node: string, kind: Parameters<typeof permissionsOf>[0]['kind']): string => {
-      const { publish, subscribe, allowResponses } = permissionsOf({ group: 'orders', node, kind });
-      const permissions = { publish, subscribe, ...(allowResponses && { allow_responses: true }) };
+      const permissions = permissionsOf({ group: 'orders', node, kind });
       return JSON.stringify({ user: node, password: 'x', permissions });
     };
     beforeAll(async () => {

@@ -16,8 +16,7 @@ export function userOf(
     change = (rules) => rules,
   }: { name?: string; change?: (rules: NatsPermissions) => NatsPermissions } = {},
 ): User {
-  const { publish, subscribe, allowResponses } = change(permissionsOf({ group: 'orders', node, kind }));
-  return { user: name, permissions: { publish, subscribe, ...(allowResponses ? { allow_responses: true } : {}) } };
+  return { user: name, permissions: change(permissionsOf({ group: 'orders', node, kind })) };
 }
 
 /** A server with two accounts: one for the group, and one that has nothing to do with it. */

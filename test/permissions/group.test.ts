@@ -16,6 +16,7 @@ describe.each(clients)('a group whose every node is a user of its own, over %s',
   beforeAll(async () => {
     const users = [
       ...voters.map((node) => userOf(node, 'member')),
+      userOf('web', 'candidate'),
       userOf('watcher', 'observer'),
       userOf('ops', 'operator'),
     ];
@@ -124,6 +125,33 @@ describe.each(clients)('a group whose every node is a user of its own, over %s',
     expect(groups.map((group) => ignoring(settled(group.status())))).toEqual(before.map(ignoring));
     expect(groups.flatMap((group) => Object.values(group.status().dropped))).toEqual([]);
     expect([told.length, mastership.version]).toEqual([1, version]);
+  });
+
+  it.each(['n3', 'web'])('I4: %s cannot speak as another by asking itself to answer there', async (user) => {
+    const connection = await connected(user);
+    const [heard, listening] = [[] as string[], await connected('n1')];
+    const forged = subjectOf('orders', { role: 'acceptor', to: 'all' }, 'n2');
+    const theirs = '$JS.API.STREAM.DELETE.SYNOD_EVENTS';
+    listening.subscribe('synod.orders.acceptor.*.from.*', {
+      callback: (_error, { subject }) => void heard.push(subject),
+    });
+    await listening.flush();
+    const own = subjectOf('orders', { role: 'whois', to: 'all' }, user);
+    const asked: string[] = [];
+    connection.subscribe('synod.orders.whois.all.from.*', {
+      callback: (_error, { reply = '' }) => {
+        asked.push(reply);
+        connection.publish(reply, bytes('forged'));
+      },
+    });
+    for (const reply of [forged, theirs]) connection.publish(own, bytes('{}'), { reply });
+    await until(() => expect(asked).toEqual([forged, theirs]));
+    await connection.flush();
+    connection.publish(subjectOf('orders', { role: 'acceptor', to: 'all' }, user), bytes('own'));
+    await connection.flush();
+    await until(() => expect(heard).not.toEqual([]));
+    // Whoever heard the later message has heard the earlier ones.
+    expect(heard).toEqual([subjectOf('orders', { role: 'acceptor', to: 'all' }, user)]);
   });
 
   it('T8: hands a mastership over to a candidate that has the rules of one', async () => {

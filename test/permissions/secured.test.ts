@@ -126,12 +126,11 @@ describe('creds', () => {
     `);
     const credsOf = async (node: string, kind: PermissionsOptions['kind']): Promise<Uint8Array> => {
       const user = createUser();
-      const { publish, subscribe, allowResponses } = permissionsOf({ group: 'orders', node, kind });
+      const { publish, subscribe } = permissionsOf({ group: 'orders', node, kind });
       const rules = {
         ...{ subs: -1, data: -1, payload: -1 },
         pub: { allow: [...publish.allow], deny: [...publish.deny] },
         sub: { allow: [...subscribe.allow] },
-        ...(allowResponses ? { resp: { max: 1, ttl: 0 } } : {}),
       };
       return fmtCreds(await encodeUser(node, user, account, rules), user);
     };

@@ -1,15 +1,14 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { createInbox, headers } from '@nats-io/nats-core';
 import type { Role } from '@synod/protocol';
-import { optionsOf } from './connection-advice.ts';
 import type { NatsConnectionLike, NatsSubscriptionLike } from './nats-connection.ts';
-import { type PermissionsOptions, permissionsOf } from './permissions.ts';
+import { INBOXES, type PermissionsOptions, permissionsOf } from './permissions.ts';
 import { refusalOf } from './refusal.ts';
 import { patternOf, SERVICE, subjectOf } from './subjects.ts';
 
 /** One rule of {@link permissionsOf}, and whether NATS keeps to it for the user of a connection. */
 export interface PermissionFinding {
-  /** As a server's configuration says it: `publish allow "synod.orders.*.*.from.n1"`, `allow_responses: true`. */
+  /** As a server's configuration says it: `publish allow "synod.orders.*.*.from.n1"`. */
   readonly rule: string;
   /** `missing`: the node cannot do its part. `excess`: the user may do what no node of its kind needs. */
   readonly state: 'granted' | 'missing' | 'excess';
@@ -32,11 +31,13 @@ export async function probePermissions(
   try {
     const probes = probesOf(options);
     for (const probe of probes) trial.begin(probe);
-    const isHeard = permissionsOf(options).allowResponses ? await trial.answerOneself(options) : null;
     await trial.settle();
     const findings = probes.map((probe) => judge(probe, (subject) => trial.isRefused(probe.operation, subject)));
-    const rule = 'allow_responses: true';
-    return isHeard === null ? findings : [...findings, { rule, state: isHeard ? 'granted' : 'missing' }];
+    // Who may say anything needs no such way round.
+    const isPinned = findings.every(({ state }) => state !== 'excess');
+    const wayRound = isPinned ? await trial.answerAsAnother(options) : null;
+    const rule = 'no allow_responses';
+    return [...findings, wayRound === null ? { rule, state: 'granted' } : { rule, state: 'excess', subject: wayRound }];
   } finally {
     trial.close();
   }
@@ -82,12 +83,12 @@ function probesOf(options: PermissionsOptions): readonly Probe[] {
   const isOfGroup = (rule: string): boolean => rule.includes('.from.');
   const concrete = (rule: string): string =>
     rule.replace(`.${SERVICE}.*`, `.${SERVICE}.${NOBODY}`).replace('*', 'PING');
-  const inbox = (rule: string): string => (rule === '_INBOX.>' ? createInbox() : concrete(rule));
+  const inbox = (rule: string): string => (rule === INBOXES ? createInbox() : concrete(rule));
   return [
     ...publish.allow.map((rule) => ({
       rule: `publish allow "${rule}"`,
       operation: 'publish' as const,
-      subjects: isOfGroup(rule) ? SAYS[kind].map((role) => say(role)) : [rule],
+      subjects: isOfGroup(rule) ? SAYS[kind].map((role) => say(role)) : [rule === INBOXES ? createInbox() : rule],
       isWanted: true,
     })),
     ...publish.deny.map((rule) => ({
@@ -132,20 +133,25 @@ class Trial {
     }
   }
 
-  /** Asks itself what nobody else hears, and answers as a member answers whois. @returns whether the answer came. */
-  async answerOneself({ group, node }: PermissionsOptions): Promise<boolean> {
-    const to = { role: 'whois', to: `${NOBODY}-1` } as const;
-    const reply = createInbox(optionsOf(this.#connection).inboxPrefix);
-    let isHeard = false;
-    this.#subscribe(reply, () => {
-      isHeard = true;
+  /**
+   * I4: asks itself what nobody else hears, for an answer in the name of nobody.
+   * @returns the subject of the answer, or `null` where it was refused as it should be.
+   */
+  async answerAsAnother({ group, node }: PermissionsOptions): Promise<string | null> {
+    const another = `${NOBODY}-1`;
+    const to = { role: 'whois', to: another } as const;
+    const reply = subjectOf(group, to, another);
+    let hasAnswered = false;
+    this.#subscribe(patternOf(group, to), () => {
+      if (hasAnswered) return; // What is let through is heard here too.
+      hasAnswered = true;
+      this.#connection.publish(reply);
     });
-    this.#subscribe(patternOf(group, to), () => this.#connection.publish(reply));
     this.#connection.publish(subjectOf(group, to, node), new Uint8Array(), { reply });
     await this.settle();
     // The answer left after the first flush at the latest.
     await this.settle();
-    return isHeard;
+    return hasAnswered && !this.isRefused('publish', reply) ? reply : null;
   }
 
   isRefused(operation: Probe['operation'], subject: string): boolean {

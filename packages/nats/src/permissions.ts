@@ -5,9 +5,10 @@ import { eventStreamApi, hearings, sayings, serviceSubjects } from './subjects.t
 export interface NatsPermissions {
   readonly publish: { readonly allow: readonly string[]; readonly deny: readonly string[] };
   readonly subscribe: { readonly allow: readonly string[] };
-  /** Answers to requests go to the asker's inbox, whatever that is; only a member and a candidate answer. */
-  readonly allowResponses: boolean;
 }
+
+/** Where answers to requests go. */
+export const INBOXES = '_INBOX.>';
 
 export interface PermissionsOptions {
   /** `*` for every group. */
@@ -20,6 +21,9 @@ export interface PermissionsOptions {
 /**
  * Smallest rules under which a node works. The publish rule pins the sender: with it nobody else can speak as `node`, and
  * `node` as nobody else (I4). Only a member tells events, only an operator asks for admin actions.
+ *
+ * Who answers may publish to inboxes, and there is no `allow_responses`: that lets a user publish wherever a message that it
+ * heard names as reply subject, whatever is denied, and a user may send itself any such message.
  */
 export function permissionsOf(options: PermissionsOptions): NatsPermissions {
   const { group, node, kind } = options;
@@ -30,9 +34,9 @@ export function permissionsOf(options: PermissionsOptions): NatsPermissions {
   if (kind === 'member') api.push(eventStreamApi('CREATE'));
   const isResponder = kind === 'member' || kind === 'candidate';
   const services = isResponder ? serviceSubjects('*', '*') : [];
+  const answers = isResponder ? [INBOXES] : [];
   return {
-    publish: { allow: [sayings(group, node), ...api], deny },
-    subscribe: { allow: [hearings(group), ...services, '_INBOX.>'] },
-    allowResponses: isResponder,
+    publish: { allow: [sayings(group, node), ...api, ...answers], deny },
+    subscribe: { allow: [hearings(group), ...services, INBOXES] },
   };
 }

@@ -13,8 +13,7 @@ export async function permissions({ flags, terminal }: Command): Promise<number>
   const node = reader.name('node', '--node (or SYNOD_NODE)');
   const kind = kindOf(reader);
   if (reader.problems.length > 0) throw new ConfigError(reader.problems);
-  const { publish, subscribe, allowResponses } = permissionsOf({ group, node, kind });
-  const rules = { publish, subscribe, ...(allowResponses ? { allow_responses: true } : {}) };
+  const rules = permissionsOf({ group, node, kind });
   // A server's configuration may be written as JSON.
   terminal.out(JSON.stringify({ permissions: rules }, null, reader.flag('json') ? 0 : 2));
   return EXIT.yes;
