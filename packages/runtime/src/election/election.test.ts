@@ -1,7 +1,7 @@
 import { AsyncLocalStorage } from 'node:async_hooks';
 import { ClosedError, type MasterRecord, MastershipLostError, TimeoutError } from '@synod/protocol';
 import { settle, VirtualClock } from '@synod/protocol/testing';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Candidate, GroupElection } from './election.ts';
 import type { Scope } from './scope.ts';
 import type { Mastership } from './types.ts';
@@ -409,6 +409,18 @@ describe('runWhileMaster', () => {
     w.election.close(new ClosedError('over'));
   });
 
+  it('work that has all the time it wants is no error, however long it goes on', async () => {
+    const w = world();
+    const setTimeout = vi.spyOn(w.clock, 'setTimeout');
+    void w.election.runWhileMaster(() => new Promise<void>(() => {}), { graceMs: Number.POSITIVE_INFINITY });
+    w.elect(1);
+    await w.clock.advanceAsync(1);
+    w.lose();
+    await w.clock.advanceAsync(10_000);
+    expect([w.errors, setTimeout.mock.calls]).toEqual([[], []]);
+    expect(w.told).toContain(`grace ${Number.MAX_SAFE_INTEGER}`);
+  });
+
   it('work that outlives graceMs after a loss is an error event', async () => {
     const w = world();
     void w.election.runWhileMaster(() => new Promise<void>(() => {}), { graceMs: 100 });
@@ -437,6 +449,25 @@ describe('runWhileMaster', () => {
 });
 
 describe('campaign', () => {
+  it.each([Number.POSITIVE_INFINITY, 2 ** 31])('a timeoutMs of %s is no timeout at all', async (timeoutMs) => {
+    const w = world();
+    const setTimeout = vi.spyOn(w.clock, 'setTimeout');
+    const campaign = w.election.campaign({ timeoutMs });
+    expect(setTimeout).not.toHaveBeenCalled();
+    w.elect(7);
+    expect((await campaign).term).toBe(7);
+  });
+
+  it('times that are none are refused, each named', async () => {
+    const w = world();
+    for (const wrong of [-1, Number.NaN, '5' as unknown as number]) {
+      await expect(w.election.campaign({ timeoutMs: wrong })).rejects.toThrow(`timeoutMs is ${wrong}`);
+      await expect(w.election.runWhileMaster(forever, { graceMs: wrong })).rejects.toThrow(`graceMs is ${wrong}`);
+      await expect(w.election.transfer('b', { timeoutMs: wrong })).rejects.toThrow(`timeoutMs is ${wrong}`);
+    }
+    expect(w.told).toEqual([]);
+  });
+
   it('gives up after timeoutMs, and asks no more', async () => {
     const w = world();
     const campaign = w.election.campaign({ timeoutMs: 200 });

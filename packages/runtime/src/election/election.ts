@@ -10,6 +10,7 @@ import {
 } from '@synod/protocol';
 import { Latest } from './latest.ts';
 import { HeldMastership, type Holder } from './mastership.ts';
+import { demandTime, isForEver } from './patience.ts';
 import type { Scope } from './scope.ts';
 import type {
   CampaignOptions,
@@ -141,6 +142,7 @@ export class GroupElection implements Election, Holder {
     const { candidate, clock } = this.#ports;
     if (candidate === null) throw this.#ports.refusal();
     if (this.#closedBy) throw this.#closedBy;
+    demandTime('timeoutMs', timeoutMs);
     signal?.throwIfAborted();
     const { promise, resolve, reject } = Promise.withResolvers<HeldMastership>();
     const waiter: Waiter = { resolve, reject };
@@ -155,7 +157,7 @@ export class GroupElection implements Election, Holder {
       const late = new TimeoutError(`not master of "${this.name}" after ${timeoutMs} ms (master: ${master})`);
       giveUp(this.#ports.noQuorum() ?? late);
     };
-    const timer = timeoutMs === undefined ? undefined : clock.setTimeout(onTimeout, timeoutMs);
+    const timer = timeoutMs === undefined || isForEver(timeoutMs) ? undefined : clock.setTimeout(onTimeout, timeoutMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     this.#waiters.add(waiter);
     candidate.want();
@@ -173,6 +175,7 @@ export class GroupElection implements Election, Holder {
     work: (mastership: Mastership) => Promise<void> | void,
     { signal, onError = 'recampaign', graceMs = this.#ports.leaseMs() }: RunWhileMasterOptions = {},
   ): Promise<void> {
+    demandTime('graceMs', graceMs);
     for (;;) {
       const mastership = await this.#campaignUntil(signal);
       if (mastership === null) return;
@@ -189,7 +192,8 @@ export class GroupElection implements Election, Holder {
       }
       signal?.addEventListener('abort', stop, { once: true });
       mastership.graceMs = graceMs;
-      if (graceMs > this.#ports.leaseMs()) this.#ports.candidate?.grace(graceMs);
+      // Infinity is not JSON, and inspectors read what the candidate is told.
+      if (graceMs > this.#ports.leaseMs()) this.#ports.candidate?.grace(Math.min(graceMs, Number.MAX_SAFE_INTEGER));
       const unwatch = this.#watchOverrun(mastership, graceMs);
       try {
         await mastership.work(() => work(mastership));
@@ -227,6 +231,7 @@ export class GroupElection implements Election, Holder {
   /** After a loss the work has `graceMs` to stop; then somebody must hear of it. No new term is asked for until it has ended. */
   #watchOverrun(mastership: HeldMastership, graceMs: number): () => void {
     const { clock, onError } = this.#ports;
+    if (isForEver(graceMs)) return () => {};
     let timer: unknown;
     const onLost = () => {
       timer = clock.setTimeout(() => {
@@ -283,6 +288,7 @@ export class GroupElection implements Election, Holder {
   }
 
   async transfer(to: NodeId, { timeoutMs }: TransferOptions = {}): Promise<Master> {
+    demandTime('timeoutMs', timeoutMs);
     const mastership = this.#current;
     if (mastership === null || !this.holds(mastership.term)) {
       throw new MastershipLostError(this.name, this.#ports.record().record.term, 'not held by this process');

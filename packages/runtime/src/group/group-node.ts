@@ -35,6 +35,7 @@ import {
   wireCodec,
 } from '@synod/protocol';
 import { type Actor, createActor } from 'xstate';
+import { isForEver } from '../election/patience.ts';
 import type { Election, ElectionOptions } from '../election/types.ts';
 import {
   electionProblems,
@@ -901,7 +902,8 @@ export class GroupNode implements Group {
     if (!participant || this.#failure) return;
     const { clock } = this.#ports;
     const { promise: overdue, resolve } = Promise.withResolvers<void>();
-    const timer = clock.setTimeout(resolve, this.#elections.mayTakeMs());
+    const mayTakeMs = this.#elections.mayTakeMs();
+    const timer = isForEver(mayTakeMs) ? undefined : clock.setTimeout(resolve, mayTakeMs);
     this.#elections.resignAll(participant);
     await Promise.race([this.#stopped.promise, overdue]);
     await Promise.race([this.#member?.drain(), overdue]);
