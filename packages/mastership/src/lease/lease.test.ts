@@ -136,6 +136,7 @@ describe('asking', () => {
     expect(askedAfter(0, false)).toBe(WAIT_MS + 25);
     expect(askedAfter(80, false)).toBe(WAIT_MS + 5);
     expect(askedAfter(100, false)).toBe(WAIT_MS);
+    expect(askedAfter(300, false)).toBe(WAIT_MS); // Never before T2 ends, whatever number it is.
     expect(askedAfter(0, true)).toBeLessThanOrEqual(1);
     expect(askedAfter(0, false, 'a')).toBe(WAIT_MS); // The heir at once,
     expect(askedAfter(0, false, 'c')).toBe(WAIT_MS + 25); // the others no sooner than
