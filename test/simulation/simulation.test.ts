@@ -65,6 +65,7 @@ describe('seeds that once failed', () => {
     [9_113_120, 'a node was healed while it opened its journal on a slow disk'],
     [101_296, 'a connection broke and was back before the member that joined looked: it took that for the end'],
     [102_326, 'a connection broke and was back before the candidate that joined looked: it took that for the end'],
+    [23, 'an offer that was not answered was repeated without end in its last trace of a millisecond'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {
     // They failed before commands came again: without that each is the run it was.

@@ -49,7 +49,8 @@ export class Offers {
       if (leftMs <= 0) return open.settle(null);
       offer(to, election, term);
       // Messages are lost, and whoever does not wait for it yet may do so later: asked again.
-      timer = clock.setTimeout(wake, Math.min(leaseMs() / 8, leftMs));
+      // Never for less than a millisecond: a timer that is early by a trace would find that trace left, for ever.
+      timer = clock.setTimeout(wake, Math.max(1, Math.min(leaseMs() / 8, leftMs)));
     };
     const onOver = () => open.settle(null);
     const open: Open = {
