@@ -1,6 +1,7 @@
 import { candidateMachine, type FoldRules, foldRules, leaseRules } from '@synod/mastership';
 import { learnerMachine } from '@synod/paxos';
 import { assign, enqueueActions } from 'xstate';
+import type { Plan } from '../run/plan.ts';
 import { type Broken, rulesOf } from './broken.ts';
 import type { Control } from './control.ts';
 
@@ -11,6 +12,9 @@ const resignsIntoTheVoid = () =>
   });
 
 const vetoed = new WeakSet<object>();
+
+/** In the others nobody's health is asked. */
+const isVetoed = ({ faults }: Plan): boolean => faults.some(({ kind }) => kind === 'veto');
 
 /** A state machine that looks at more than its log: every tenth renewal is refused, by some of the nodes. */
 function differsBetweenNodes(): Broken {
@@ -85,6 +89,40 @@ export const groupControls: readonly Control[] = [
       },
     ],
     finds: /progress/,
+  },
+  {
+    name: 'veto-ignored',
+    rule: 'T11, "only if healthy and not vetoed"',
+    sentence: 'A member that is vetoed asks all the same, and takes what it is given.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 5,
+        rules: () =>
+          rulesOf({
+            lease: {
+              mayAsk: (c) => leaseRules.mayAsk({ ...c, isEligible: true }),
+              hasWon: (c) => leaseRules.hasWon({ ...c, isEligible: true }),
+            },
+          }),
+        concerns: isVetoed,
+      },
+    ],
+    finds: /a veto counts/,
+  },
+  {
+    name: 'vetoed-master-stays',
+    rule: 'T11; interfaces.md, eligible',
+    sentence: 'A master whose health says no goes on renewing.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 16,
+        rules: () => rulesOf({}, { candidate: candidateMachine().provide({ guards: { isVetoed: () => false } }) }),
+        concerns: isVetoed,
+      },
+    ],
+    finds: /a veto counts/,
   },
   {
     name: 'resign-lost-session-renewed',

@@ -217,11 +217,16 @@ export class SimGroup {
       onEnd: (ended) => void this.lives.delete(ended),
       ...(logger ? { logger: late(() => logger(life)) } : {}),
       ...(scope ? { scope } : {}),
-      ...(isEligible ? { isEligible: () => isEligible(settings.node) } : {}),
+      ...(isEligible ? { isEligible: () => this.#askHealth(life, isEligible(settings.node)) } : {}),
     });
     this.lives.add(life);
     life.begin((group) => onReady?.(life, group));
     return life;
+  }
+
+  #askHealth(life: Life, isEligible: boolean): boolean {
+    if (!life.ending) this.#watcher.healthAsked?.(life, isEligible);
+    return isEligible;
   }
 
   #place(node: NodeId): Place {

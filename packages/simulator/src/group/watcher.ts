@@ -39,6 +39,8 @@ export interface GroupWatcher {
   elected?(life: Life, term: number, election: string): void;
   renewed?(life: Life, term: number, election: string): void;
   deposed?(life: Life, term: number, lostBy: string, election: string): void;
+  /** Its health was asked whether it may be master. */
+  healthAsked?(life: Life, isEligible: boolean): void;
   /** A write reached a resource. */
   acted?(act: Act): void;
 }
@@ -82,5 +84,6 @@ const NAMES = [
   'elected',
   'renewed',
   'deposed',
+  'healthAsked',
   'acted',
 ] as const satisfies readonly (keyof GroupWatcher)[];

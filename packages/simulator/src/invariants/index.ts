@@ -12,6 +12,7 @@ import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
 import { termsGrow } from './terms-grow.ts';
+import { vetoesCount } from './vetoes-count.ts';
 
 /** All that is watched in every run. Liveness (L1) is demanded by the run itself, once it is healed. */
 export const invariants: readonly Invariant[] = [
@@ -28,4 +29,5 @@ export const invariants: readonly Invariant[] = [
   noInterleaving,
   oneFormation,
   noBrokenNode,
+  vetoesCount,
 ];

@@ -16,6 +16,7 @@ import { nothingLost } from './nothing-lost.ts';
 import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
+import { vetoesCount } from './vetoes-count.ts';
 
 /** As much of a life as these look at; `state` is what its fold holds. */
 function life(node: string, id: number, position = 0, state = 'x'): Life {
@@ -212,6 +213,31 @@ describe('no master is deposed', () => {
     const { broken, deposed } = watched(noneDeposed);
     deposed?.(a, 3, lostBy, 'group');
     expect(broken).toHaveLength(count);
+  });
+});
+
+describe('a veto counts', () => {
+  it('for who would become master, until it is lifted', () => {
+    const { broken, healthAsked, elected } = watched(vetoesCount);
+    healthAsked?.(a, true);
+    healthAsked?.(b, false);
+    elected?.(a, 3, 'group');
+    expect(broken).toEqual([]);
+    elected?.(b, 4, 'group');
+    expect(broken).toHaveLength(1);
+    healthAsked?.(b, true);
+    elected?.(b, 5, 'group');
+    expect(broken).toHaveLength(1);
+  });
+
+  it('for who is master, from the next renewals on', () => {
+    const { broken, healthAsked, renewed } = watched(vetoesCount);
+    for (let i = 0; i < 5; i++) renewed?.(a, 3, 'group');
+    healthAsked?.(a, false);
+    for (let i = 0; i < 2; i++) renewed?.(a, 3, 'group');
+    expect(broken).toEqual([]);
+    renewed?.(a, 3, 'group');
+    expect(broken).toHaveLength(1);
   });
 });
 
