@@ -111,20 +111,6 @@ export const groupControls: readonly Control[] = [
     finds: /a veto counts/,
   },
   {
-    name: 'vetoed-master-stays',
-    rule: 'T11; interfaces.md, eligible',
-    sentence: 'A master whose health says no goes on renewing.',
-    engines: [
-      {
-        kind: 'seeds',
-        seed: 16,
-        rules: () => rulesOf({}, { candidate: candidateMachine().provide({ guards: { isVetoed: () => false } }) }),
-        concerns: isVetoed,
-      },
-    ],
-    finds: /a veto counts/,
-  },
-  {
     name: 'resign-lost-session-renewed',
     rule: 'T7',
     sentence: 'Resign is said once and lost, and the session goes on being renewed.',

@@ -229,16 +229,6 @@ describe('a veto counts', () => {
     elected?.(b, 5, 'group');
     expect(broken).toHaveLength(1);
   });
-
-  it('for who is master, from the next renewals on', () => {
-    const { broken, healthAsked, renewed } = watched(vetoesCount);
-    for (let i = 0; i < 5; i++) renewed?.(a, 3, 'group');
-    healthAsked?.(a, false);
-    for (let i = 0; i < 2; i++) renewed?.(a, 3, 'group');
-    expect(broken).toEqual([]);
-    renewed?.(a, 3, 'group');
-    expect(broken).toHaveLength(1);
-  });
 });
 
 describe('fences', () => {
