@@ -44,13 +44,17 @@ export class Offers {
     const { promise, resolve } = Promise.withResolvers<Heir | null>();
     const endsAtMs = clock.now() + timeoutMs;
     let timer: TimerHandle;
-    const wake = () => {
-      const leftMs = endsAtMs - clock.now();
-      if (leftMs <= 0) return open.settle(null);
+    const offerNow = (leftMs: number) => {
       offer(to, election, term);
       // Messages are lost, and whoever does not wait for it yet may do so later: asked again.
       // Never for less than a millisecond: a timer that is early by a trace would find that trace left, for ever.
       timer = clock.setTimeout(wake, Math.max(1, Math.min(leaseMs() / 8, leftMs)));
+    };
+    const wake = () => {
+      const leftMs = endsAtMs - clock.now();
+      // Timers fire up to 1 ms early; and what is left may be too little for a clock to tell.
+      if (leftMs < 1) open.settle(null);
+      else offerNow(leftMs);
     };
     const onOver = () => open.settle(null);
     const open: Open = {
@@ -66,7 +70,7 @@ export class Offers {
     };
     this.#open.add(open);
     signal?.addEventListener('abort', onOver, { once: true });
-    wake();
+    offerNow(timeoutMs);
     return promise;
   }
 

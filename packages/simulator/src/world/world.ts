@@ -25,6 +25,12 @@ export type Drain = (then: () => void) => void;
  */
 export type Watch = (stepped: Process | null) => void;
 
+/** Less than any delay that is meant. */
+const INSTANT_MS = 1e-6;
+
+/** Steps within {@link INSTANT_MS}, at most: many times what the largest of groups takes. */
+const MAX_STOOD = 100_000;
+
 /**
  * True time, and everything that is going to happen. One event at a time: its process runs until nothing is left to do at
  * this instant, then the watches look, then comes the next.
@@ -34,6 +40,9 @@ export class World {
   readonly #drain: Drain;
   readonly #watches: Watch[] = [];
   #nowMs = 0;
+  /** Where the count of steps began that took no time. */
+  #stoodMs = 0;
+  #stood = 0;
   #sequence = 0;
   #steps = 0;
   #stepping: Process | null = null;
@@ -169,6 +178,14 @@ export class World {
   }
 
   /** @returns false when nothing happened: the event was put off, or its process is dead. */
+  /** Whoever sets a timer for now again and again would have the run go on for ever. */
+  #demandProgress(atMs: number): void {
+    if (atMs > this.#stoodMs + INSTANT_MS) {
+      this.#stoodMs = atMs;
+      this.#stood = 0;
+    } else if (++this.#stood > MAX_STOOD) this.fail(new Error(`time stands still at ${atMs} ms`));
+  }
+
   #happens(event: SimEvent): boolean {
     this.#nowMs = event.atMs;
     const { process, dueMs } = event;
@@ -190,6 +207,7 @@ export class World {
       }
     }
     this.#steps++;
+    this.#demandProgress(event.atMs);
     this.trace.add(event.atMs, process?.id ?? 0);
     this.#stepping = process;
     try {

@@ -1,0 +1,43 @@
+import type { TimerHandle } from '@synod/protocol';
+import { VirtualClock } from '@synod/protocol/testing';
+import { expect, it } from 'vitest';
+import { Offers } from './offers.ts';
+
+/** Its timers fire early: by as much as real ones, or by less than its instants can tell. */
+class HastyClock extends VirtualClock {
+  readonly #earlyMs: number;
+
+  constructor(earlyMs: number) {
+    super();
+    this.#earlyMs = earlyMs;
+  }
+
+  override setTimeout(run: () => void, delayMs: number): TimerHandle {
+    return super.setTimeout(run, Math.max(0, delayMs - this.#earlyMs));
+  }
+}
+
+it.each([0, 1e-9, 0.9])(
+  'an offer ends in its time, asked seven times at most, with timers that are %f ms early',
+  async (earlyMs) => {
+    const clock = new HastyClock(earlyMs);
+    let offered = 0;
+    const offers = new Offers({ clock, leaseMs: () => 1000, offer: () => void offered++ });
+    const asked = offers.ask('jobs', 'b', 7, { timeoutMs: 700 });
+    clock.advance(700);
+    expect(await asked).toBeNull();
+    expect(offered).toBeGreaterThan(4);
+    expect(offered).toBeLessThanOrEqual(7);
+    expect(offers.isOpen('jobs')).toBe(false);
+  },
+);
+
+it('an offer that has no time is made once', async () => {
+  const clock = new VirtualClock();
+  let offered = 0;
+  const offers = new Offers({ clock, leaseMs: () => 1000, offer: () => void offered++ });
+  const asked = offers.ask('jobs', 'b', 7, { timeoutMs: 0 });
+  clock.advance(1);
+  expect(await asked).toBeNull();
+  expect(offered).toBe(1);
+});
