@@ -50,9 +50,9 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
       emitted: LearnerEmitted;
     },
     delays: {
-      patience: ({ context }) => context.input.leaseMs / 20,
-      again: ({ context: { input } }) => (input.leaseMs / 10) * between(input.random, 0.75, 1.25),
-      stuck: ({ context }) => context.input.leaseMs / 3,
+      patience: ({ context }) => context.input.leaseMs() / 20,
+      again: ({ context: { input } }) => (input.leaseMs() / 10) * between(input.random, 0.75, 1.25),
+      stuck: ({ context }) => context.input.leaseMs() / 3,
     },
     guards: {
       isBehind: ({ context }) => isBehind(context.state),

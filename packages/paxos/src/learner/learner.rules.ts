@@ -33,8 +33,8 @@ export interface LearnerInput {
   readonly others: readonly NodeId[];
   /** By which answers of acceptors are counted here (N4). */
   readonly quorum: QuorumSystem;
-  /** The length in force (T12), ms: read at each use. */
-  readonly leaseMs: number;
+  /** The length in force (T12), ms. */
+  leaseMs(): number;
   readonly clock: Clock;
   readonly random: Random;
   /** The value accepted here at exactly this ballot (B3). */

@@ -44,7 +44,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       resendPrepare: ({ context }) => context.state.resendMs,
       resend: ({ context: { input, state } }) => untilResendMs(state, input.clock.now()),
       // An attempt without a quorum is given up for one with a new ballot.
-      attempt: ({ context: { input } }) => between(input.random, input.leaseMs / 3, input.leaseMs / 2),
+      attempt: ({ context: { input } }) => between(input.random, input.leaseMs() / 3, input.leaseMs() / 2),
     },
     guards: {
       mayPrepareNow: ({ context: { input, state }, event }) =>

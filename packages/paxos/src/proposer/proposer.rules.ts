@@ -40,8 +40,8 @@ export type LeadReason = 'command' | 'ahead' | 'master' | 'stuck';
 export interface ProposerInput {
   readonly self: NodeId;
   readonly incarnation: Incarnation;
-  /** The length in force (T12), ms: read at each use. */
-  readonly leaseMs: number;
+  /** The length in force (T12), ms. */
+  leaseMs(): number;
   readonly clock: Clock;
   readonly random: Random;
   readonly quorum: QuorumSystem;
@@ -221,7 +221,7 @@ export const initialProposer = (input: ProposerInput): ProposerState => ({
   wish: null,
   wishedAt: 0,
   notBeforeMs: Number.NEGATIVE_INFINITY,
-  backoffMs: input.leaseMs / 10,
+  backoffMs: input.leaseMs() / 10,
 });
 
 type Out = ProposerEmitted[];
@@ -385,7 +385,7 @@ function takeOver(state: ProposerState, input: ProposerInput): void {
   state.lastProposed = 0;
   state.isLeading = true;
   state.wish = null;
-  state.backoffMs = input.leaseMs / 10;
+  state.backoffMs = input.leaseMs() / 10;
   state.pages.clear();
 }
 
@@ -510,12 +510,12 @@ function isOutbid(state: ProposerState, message: Reject | { type: 'granted'; bal
 function backOff(state: ProposerState, input: ProposerInput): void {
   const waitMs = between(input.random, 0, state.backoffMs);
   state.notBeforeMs = Math.max(state.notBeforeMs, input.clock.now() + waitMs);
-  state.backoffMs = Math.min(2 * state.backoffMs, input.leaseMs / 2);
+  state.backoffMs = Math.min(2 * state.backoffMs, input.leaseMs() / 2);
 }
 
 /** B6: a node that has just granted a promise to another gives it time. */
 function postpone(state: ProposerState, input: ProposerInput): void {
-  const waitMs = between(input.random, input.leaseMs / 10, input.leaseMs / 5);
+  const waitMs = between(input.random, input.leaseMs() / 10, input.leaseMs() / 5);
   state.notBeforeMs = Math.max(state.notBeforeMs, input.clock.now() + waitMs);
 }
 
@@ -672,11 +672,11 @@ function noteRoundTrip(state: ProposerState, sampleMs: number): void {
 
 /** B5: derived from the lease, a few round trips at least; jitter keeps nodes apart. */
 const firstResendMs = (state: ProposerState, { leaseMs, random }: ProposerInput): number =>
-  Math.min(Math.max(4 * state.roundTripMs, leaseMs / 50), leaseMs / 4) * between(random, 1, 1.25);
+  Math.min(Math.max(4 * state.roundTripMs, leaseMs() / 50), leaseMs() / 4) * between(random, 1, 1.25);
 
 /** N4: a quorum that answers at all has done so by then; asked before, the others would only stand in its way. */
 const secondAskMs = (state: ProposerState, { leaseMs }: ProposerInput): number =>
-  Math.min(Math.max(3 * state.roundTripMs, leaseMs / 500), leaseMs / 50);
+  Math.min(Math.max(3 * state.roundTripMs, leaseMs() / 500), leaseMs() / 50);
 
 const grown = (intervalMs: number, { leaseMs, random }: ProposerInput): number =>
-  Math.min(2 * intervalMs, leaseMs / 4) * between(random, 1, 1.25);
+  Math.min(2 * intervalMs, leaseMs() / 4) * between(random, 1, 1.25);

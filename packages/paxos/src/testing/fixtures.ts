@@ -106,7 +106,7 @@ export const learnerInput = (clock: VirtualClock, overrides: Partial<LearnerInpu
   self: 'n1',
   others: ['n2', 'n3'],
   quorum: majority(['n1', 'n2', 'n3']),
-  leaseMs: LEASE_MS,
+  leaseMs: () => LEASE_MS,
   clock,
   random: seededRandom(1),
   held: () => undefined,
@@ -118,7 +118,7 @@ export const learnerInput = (clock: VirtualClock, overrides: Partial<LearnerInpu
 export const proposerInput = (clock: VirtualClock, overrides: Partial<ProposerInput> = {}): ProposerInput => ({
   self: 'n1',
   incarnation: 'n1-i1',
-  leaseMs: LEASE_MS,
+  leaseMs: () => LEASE_MS,
   clock,
   random: seededRandom(1),
   quorum: majority(['n1', 'n2', 'n3']),

@@ -154,7 +154,7 @@ export class TestNode {
         self,
         others: ids.filter((id) => id !== self),
         quorum: majority(ids),
-        leaseMs: LEASE_MS,
+        leaseMs: () => LEASE_MS,
         clock,
         random,
         held: (slot, ballot) => heldValue(recovered.acceptor, slot, ballot),
@@ -167,7 +167,7 @@ export class TestNode {
       input: {
         self,
         incarnation: `${self}-${this.#lives}`,
-        leaseMs: LEASE_MS,
+        leaseMs: () => LEASE_MS,
         clock,
         random,
         quorum: majority(ids),

@@ -185,7 +185,7 @@ export class Member {
     const { ports, options, recovered, configuration, contents, incarnation, isVoter, fold } = this.#options;
     const { clock, random } = ports;
     const self = this.#self;
-    const inForce = () => this.#leaseMs;
+    const leaseMs = () => this.#leaseMs;
     return {
       acceptor: {
         self,
@@ -198,9 +198,7 @@ export class Member {
         self,
         others: configuration.voters.map((voter) => voter.node).filter((node) => node !== self),
         quorum: quorumSystemOf(configuration),
-        get leaseMs() {
-          return inForce();
-        },
+        leaseMs,
         clock,
         random,
         held: (slot: number, ballot: Ballot) => heldValue(recovered.acceptor, slot, ballot),
@@ -210,9 +208,7 @@ export class Member {
       proposer: {
         self,
         incarnation,
-        get leaseMs() {
-          return inForce();
-        },
+        leaseMs,
         clock,
         random,
         quorum: quorumSystemOf(configuration),

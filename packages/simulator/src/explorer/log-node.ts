@@ -531,7 +531,7 @@ export class LogStep {
       self: this.#self,
       others: this.#voters.filter((voter) => voter !== this.#self),
       quorum: majority(this.#voters),
-      leaseMs: LEASE_MS,
+      leaseMs: () => LEASE_MS,
       clock,
       random,
       held: (slot, ballot) => heldValue(node.acceptor, slot, ballot),
@@ -544,7 +544,7 @@ export class LogStep {
     return {
       self: this.#self,
       incarnation: this.#incarnation(),
-      leaseMs: LEASE_MS,
+      leaseMs: () => LEASE_MS,
       clock,
       random,
       quorum: majority(this.#voters),
