@@ -1,3 +1,4 @@
+import { MAX_MESSAGE_BYTES } from '@synod/protocol';
 import type { NatsConnectionLike } from './nats-connection.ts';
 
 /** Options of either client, where they are reachable; they are private in both. */
@@ -36,14 +37,11 @@ export function adviseConnection(connection: NatsConnectionLike, leaseMs: number
     );
   }
   const { max_payload: maxPayload } = connection.info ?? {};
-  if (maxPayload !== undefined && maxPayload < LARGEST_MESSAGE_BYTES) {
+  if (maxPayload !== undefined && maxPayload < MAX_MESSAGE_BYTES) {
     warnings.push(
-      `The NATS server takes messages of ${maxPayload} bytes: larger ones, of which a node that is behind may need some, are never sent. ` +
-        `Set its max_payload to ${LARGEST_MESSAGE_BYTES} or more; 1 MB is its default`,
+      `The NATS server takes messages of ${maxPayload} bytes: larger ones, which thousands of elections or a node that is behind may need, are never sent. ` +
+        `Set its max_payload to ${MAX_MESSAGE_BYTES} or more; 1 MB is its default`,
     );
   }
   return warnings;
 }
-
-/** A page of a promise, of learned values or of a snapshot: 512 KiB of values, and what stands around them. */
-const LARGEST_MESSAGE_BYTES = 640 * 1024;

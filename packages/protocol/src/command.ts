@@ -15,6 +15,12 @@ export const MAX_BATCH_BYTES = 256 * 1024;
 /** A larger command is refused at its proposer: it must fit a batch, and the batch a message. */
 export const MAX_COMMAND_BYTES = MAX_BATCH_BYTES - 1024;
 
+/**
+ * No message is larger, bytes: a batch, and what stands around it. Of several values in one message all together have no more
+ * than a batch may have: a bus that carries an Accept carries all that is ever told of it (P4, N2).
+ */
+export const MAX_MESSAGE_BYTES = MAX_BATCH_BYTES + 16 * 1024;
+
 const HEADER_BYTES = 4;
 
 /** What a command adds to a batch, bytes, no less. */

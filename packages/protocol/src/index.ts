@@ -7,6 +7,7 @@ export {
   encodeBatch,
   MAX_BATCH_BYTES,
   MAX_COMMAND_BYTES,
+  MAX_MESSAGE_BYTES,
   NO_OP,
   type Value,
 } from './command.ts';

@@ -6,6 +6,7 @@ import {
   invariant,
   isSameBallot,
   type JournalRecord,
+  MAX_BATCH_BYTES,
   MAX_ROUND,
   type Message,
   NO_BALLOT,
@@ -93,9 +94,6 @@ export function heldValue(state: AcceptorState, slot: number, ballot: Ballot): V
   return held && isSameBallot(held.ballot, ballot) ? held.value : undefined;
 }
 
-/** Values in one page of a promise, bytes: half of what a NATS server carries by default (P4). */
-const PAGE_BYTES = 512 * 1024;
-
 /** What an entry adds to a page besides its value, bytes, no less. */
 const ENTRY_BYTES = 256;
 
@@ -165,7 +163,8 @@ function trim(state: AcceptorState, through: number): void {
 }
 
 /**
- * P4: every accepted entry from `fromSlot` on, in pages that leave no hole between them. All pages are of one moment here;
+ * P4: every accepted entry from `fromSlot` on, in pages that leave no hole between them, none larger than an Accept: what
+ * cannot be sent would never be promised, and nobody could lead. All pages are of one moment here;
  * a proposer that gathers pages of several answers to one ballot must not rely on that.
  */
 export function promisePages(state: AcceptorState, store: Store, prepare: Prepare): Promised[] {
@@ -197,7 +196,7 @@ export function promisePages(state: AcceptorState, store: Store, prepare: Prepar
   for (const slot of slots) {
     const held = state.accepted.get(slot) as AcceptedValue;
     const size = held.value.byteLength + ENTRY_BYTES;
-    if (bytes + size > PAGE_BYTES && entries.length > 0) close(slot - 1);
+    if (bytes + size > MAX_BATCH_BYTES && entries.length > 0) close(slot - 1);
     entries.push({ slot, ballot: held.ballot, value: held.value });
     bytes += size;
   }

@@ -1,4 +1,13 @@
-import { type Ballot, MAX_ROUND, type Message, NO_BALLOT, type Promised } from '@synod/protocol';
+import {
+  type Ballot,
+  encodeEnvelope,
+  MAX_BATCH_BYTES,
+  MAX_MESSAGE_BYTES,
+  MAX_ROUND,
+  type Message,
+  NO_BALLOT,
+  type Promised,
+} from '@synod/protocol';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { initialTransition, transition } from 'xstate';
@@ -241,7 +250,7 @@ describe('P4: a Promise in pages', () => {
           expect(first.lastSlot).toBeGreaterThanOrEqual(Math.max(trimmed, ...state.accepted.keys()));
           expect(pages.at(-1)?.to).toBe(first.lastSlot);
           for (const [index, page] of pages.entries()) {
-            expect(page.entries.length).toBeLessThanOrEqual(2);
+            expect(page.entries.length).toBeLessThanOrEqual(1);
             if (index > 0) expect(page.fromSlot).toBe((pages[index - 1] as Promised).to + 1);
             for (const { slot } of page.entries) expect(slot >= page.fromSlot && slot <= page.to).toBe(true);
           }
@@ -250,6 +259,22 @@ describe('P4: a Promise in pages', () => {
         },
       ),
       { numRuns: 200 },
+    );
+  });
+
+  it('every page is sent by a bus that carries a batch', () => {
+    const incarnation = 'i'.repeat(16);
+    fc.assert(
+      fc.property(fc.array(fc.integer({ min: 0, max: MAX_BATCH_BYTES }), { maxLength: 8 }), (sizes) => {
+        const state = freshAcceptor();
+        for (const [i, bytes] of sizes.entries())
+          state.accepted.set(i + 1, { ballot: ballot(1, 'n2'), value: large(bytes) });
+        for (const message of promisePages(state, store, prepare(ballot(2, 'n3'), 1))) {
+          const bytes = encodeEnvelope({ config: '0123456789abcdef', incarnation, store, message });
+          expect(bytes.length).toBeLessThanOrEqual(MAX_MESSAGE_BYTES);
+        }
+      }),
+      { numRuns: 100 },
     );
   });
 

@@ -9,6 +9,7 @@ import {
   type JournalRecord,
   type Learned,
   type LearnedEntry,
+  MAX_BATCH_BYTES,
   type NodeId,
   type QuorumSystem,
   type Random,
@@ -141,9 +142,6 @@ export const initialLearner = ({ recovered: { through, learned } }: LearnerInput
     part: null,
   };
 };
-
-/** Values in one answer, bytes: half of what a NATS server carries by default (N2). */
-const ANSWER_BYTES = 512 * 1024;
 
 /** What an entry adds to an answer besides its value, bytes, no less. */
 const ENTRY_BYTES = 32;
@@ -302,7 +300,7 @@ function answer(state: LearnerState, input: LearnerInput, message: Received<Fetc
     if (snapshot && snapshot.through >= fromSlot) {
       const { through, position, bytes } = snapshot;
       const offset = message.part?.through === through ? Math.min(message.part.offset, bytes.byteLength) : 0;
-      const part = bytes.subarray(offset, offset + ANSWER_BYTES);
+      const part = bytes.subarray(offset, offset + MAX_BATCH_BYTES);
       const size = bytes.byteLength;
       out.push({ type: 'send', to, message: { type: 'snapshot', through, position, size, offset, bytes: part } });
       // The tail follows the last part.
@@ -316,7 +314,7 @@ function answer(state: LearnerState, input: LearnerInput, message: Received<Fetc
     const value = state.learned.get(slot);
     if (value === undefined) continue;
     bytes += value.byteLength + ENTRY_BYTES;
-    if (bytes > ANSWER_BYTES && entries.length > 0) break;
+    if (bytes > MAX_BATCH_BYTES && entries.length > 0) break;
     entries.push({ slot, value });
   }
   // An empty answer is one too: the asker turns to the others at once.

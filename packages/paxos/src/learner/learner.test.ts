@@ -1,4 +1,15 @@
-import type { Accepted, Ballot, Chosen, Fetch, Learned, NodeId, Received, Snapshot, Value } from '@synod/protocol';
+import {
+  type Accepted,
+  type Ballot,
+  type Chosen,
+  type Fetch,
+  type Learned,
+  MAX_BATCH_BYTES,
+  type NodeId,
+  type Received,
+  type Snapshot,
+  type Value,
+} from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -337,10 +348,10 @@ describe('N2: answers', () => {
     expect(told()).toEqual(['learned  to n3']);
   });
 
-  it('a page holds half a megabyte, and one value at least', () => {
+  it('a page holds what a batch does, and one value at least', () => {
     const values = new Map<number, Value>();
-    for (let slot = 1; slot <= 5; slot++) values.set(slot, new Uint8Array(200 * 1024));
-    values.set(6, new Uint8Array(700 * 1024));
+    for (let slot = 1; slot <= 5; slot++) values.set(slot, new Uint8Array(100 * 1024));
+    values.set(6, new Uint8Array(MAX_BATCH_BYTES));
     const { actor, fetch: ask, told } = learner({ recovered: { through: 0, learned: values } });
     actor.send({ type: 'start' });
     told();
@@ -433,7 +444,7 @@ describe('N2: behind somebody’s trim', () => {
       for (const answer of giver.take()) {
         if (answer.type !== 'send') continue;
         // What another sender's snapshot holds from there on is not what ours holds.
-        const offset = rounds * 512 * 1024;
+        const offset = rounds * MAX_BATCH_BYTES;
         const size = bytes.byteLength;
         const other: Snapshot = {
           type: 'snapshot',
@@ -441,7 +452,7 @@ describe('N2: behind somebody’s trim', () => {
           position: 50,
           size,
           offset,
-          bytes: new Uint8Array(512 * 1024),
+          bytes: new Uint8Array(MAX_BATCH_BYTES),
         };
         if (rounds > 0) install(from('n3', other));
         if (answer.message.type === 'snapshot') install(from('n2', answer.message), from('n2', answer.message));
@@ -454,7 +465,7 @@ describe('N2: behind somebody’s trim', () => {
         expect(sameBytes(installed.snapshot.bytes, bytes)).toBe(true);
       }
     }
-    expect(rounds).toBe(3);
+    expect(rounds).toBe(Math.ceil(bytes.byteLength / MAX_BATCH_BYTES));
     expect(actor.getSnapshot().value).toBe('current');
   });
 
