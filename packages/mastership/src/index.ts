@@ -41,5 +41,14 @@ export type {
   SessionEvent,
   SessionInput,
 } from './lease/lease.types.ts';
-export { deadlineOf, hasSeen, isMaster, licence, mayCount, remainingMs, shortestLeaseMs } from './lease/licence.ts';
+export {
+  deadlineOf,
+  hasSeen,
+  isMaster,
+  isOverdue,
+  licence,
+  mayCount,
+  remainingMs,
+  shortestLeaseMs,
+} from './lease/licence.ts';
 export { sessionMachine } from './lease/session.machine.ts';

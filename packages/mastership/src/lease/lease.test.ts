@@ -987,6 +987,15 @@ describe('T9: a machine that slept', () => {
     expect(bench.isMaster()).toBe(false);
   });
 
+  it('lapsed: the session is over at once when it is, and else nothing happens', () => {
+    const bench = asMaster();
+    bench.send({ type: 'lapsed' });
+    expect(bench.isMaster()).toBe(true);
+    bench.clock.stepWall(2_000);
+    bench.send({ type: 'lapsed' });
+    expect(bench.emitted).toContainEqual(expect.objectContaining({ type: 'lost', lostBy: 'expired' }));
+  });
+
   it('wall clock put back does nothing', () => {
     const bench = asMaster();
     bench.clock.stepWall(-3_600_000);

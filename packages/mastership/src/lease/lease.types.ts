@@ -58,6 +58,8 @@ export type LeaseEvent =
   | { readonly type: 'leading'; readonly value: boolean }
   /** From the next renewal on, ask for this (T12). */
   | { readonly type: 'leaseMs'; readonly value: number }
+  /** T9: clocks that tick while the machine sleeps say that the session is over; its timers waited all that time. */
+  | { readonly type: 'lapsed' }
   /** The journal cannot keep promises any more: masterships are given up at once, for good (P3). */
   | { readonly type: 'journal.failed' }
   /**

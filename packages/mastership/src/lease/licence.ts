@@ -28,6 +28,10 @@ export const shortestLeaseMs = ({ holding }: SessionContext): number =>
 /** T2: true when the first sight of this command is known already. */
 export const hasSeen = ({ sights }: SessionContext, id: CommandId): boolean => sights.has(id);
 
+/** The session ran out, and its machine does not know yet: timers wait while a machine sleeps (T9). */
+export const isOverdue = (context: SessionContext): boolean =>
+  context.holding !== null && !context.holding.isOver && context.rules.isLapsed(context);
+
 /** T9: true while the instant of a command of ours may count: as long as that the clock of a holder is to be ticked. */
 export const mayCount = ({ holding, opens, input }: SessionContext): boolean =>
   holding !== null || opens.some(({ request }) => input.clock.now() < request.stamp.atMs + request.leaseMs);

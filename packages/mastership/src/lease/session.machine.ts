@@ -296,6 +296,11 @@ export const sessionMachine = (rules: LeaseRules = leaseRules) =>
                     { guard: 'isOfNoUse', target: 'ending', actions: 'withdrawRenewals' },
                     { target: 'closed', actions: ['withdrawRenewals', 'letGo', 'announceClosed'] },
                   ],
+                  lapsed: {
+                    guard: 'isLapsed',
+                    target: 'over',
+                    actions: { type: 'lose', params: { lostBy: 'expired' } },
+                  },
                   giveUp: { target: 'over', actions: { type: 'lose', params: { lostBy: 'resigned' } } },
                   stop: { guard: 'isGraceful', target: 'ending', actions: ['markStopping', 'withdrawRenewals'] },
                   'journal.failed': { target: 'over', actions: { type: 'lose', params: { lostBy: 'failed' } } },

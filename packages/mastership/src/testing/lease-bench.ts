@@ -35,6 +35,7 @@ const LEASE_EVENTS: ReadonlySet<string> = new Set<LeaseEvent['type']>([
   'standby',
   'leaseMs',
   'journal.failed',
+  'lapsed',
 ]);
 
 /** One node, `a`, over a log that the test writes by hand; a candidate for `group` unless told. A lease lasts 1000 ms. */

@@ -703,6 +703,14 @@ describe('clocks', () => {
     world.clock.suspend(2 * world.leaseMs);
     expect(world.node(master).election().isMaster()).toBe(false);
   });
+
+  it('T9: and its work is told so at the next tick, not when its timers come round', async () => {
+    const { master } = await elected();
+    const held = world.held.find(({ node }) => node === master);
+    world.clock.suspend(2 * world.leaseMs);
+    await world.advance(world.leaseMs / 20);
+    expect(held?.lostBy).toBe('expired');
+  });
 });
 
 describe('journal', () => {

@@ -6,6 +6,7 @@ import {
   type CandidateRef,
   deadlineOf,
   type HolderClock,
+  isOverdue,
   type LeaseEvent,
   type Licence,
   mayCount,
@@ -160,13 +161,16 @@ export class Participant {
 
   /**
    * T9: the holder's clock looks at the other clocks at least every lease/20, as long as the instant of a command of ours
-   * may count. A node that asks for nothing wakes for nothing.
+   * may count. A node that asks for nothing wakes for nothing. What they find is told at once: a timer that waited while the
+   * machine slept would tell it a part of a lease later.
    */
   #keepTicking(): void {
     if (this.#tick !== null || this.#isClosed) return;
     const { clock, holderClock } = this.#options;
     const tick = () => {
       holderClock.tick();
+      if (isOverdue(this.#candidacies.lease())) this.send({ type: 'lapsed' });
+      if (this.#isClosed) return;
       const lease = this.#candidacies.lease();
       const delayMs = Math.min(holderClock.tickMs, lease.leaseMs / 20);
       this.#tick = mayCount(lease) ? clock.setTimeout(tick, delayMs) : null;
