@@ -1,7 +1,9 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { connect } from '@nats-io/transport-node';
 import { judgeHistory, type NatsServer, readHistories, startNatsServer } from '@synod/cli/internal';
+import { join as joinGroup } from 'synod';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { type AppProcess, eventually, Processes } from './processes.ts';
 
@@ -111,6 +113,29 @@ it('three members: one master, its death, its return, its resignation, the end',
   member(last[0]).kill('SIGINT');
   expect(await member(last[0]).ended).toEqual({ code: 130, signal: null });
   expect(verdict()).toMatchObject({ overlapMs: 0, problems: [] });
+});
+
+it('a member of more elections than a message can name says how it is all the same', async () => {
+  await server.stop();
+  server = await startNatsServer({ extraConfig: 'max_payload: 300000' });
+  const member = processes.start('cli', ['serve', '--node', 'n1', '--journal', join(folder, 'n1')], {
+    env: { NATS_URL: server.url, SYNOD_GROUP: 'orders', SYNOD_VOTERS: 'n1', SYNOD_LEASE_MS: String(LEASE_MS) },
+  });
+  await member.until('its joining', ({ stdout }) => stdout.includes('joined group'));
+  const connection = await connect({ servers: server.url });
+  try {
+    const membership = { role: 'candidate' } as const;
+    const group = await joinGroup(connection, { group: 'orders', node: 'web', membership, leaseMs: LEASE_MS });
+    const metadata = { address: 'x'.repeat(2_000) };
+    const names = Array.from({ length: 200 }, (_, i) => `shard-${i}`);
+    await Promise.all(names.map((name) => group.election(name, { metadata }).campaign()));
+    expect(await ask('status', '--check', '--node', 'n1')).toMatchObject({ code: 0 });
+    const [status] = JSON.parse((await ask('status', '--json')).stdout).members;
+    expect(status).toMatchObject({ node: 'n1', state: 'voter', electionCount: names.length + 1 });
+    await group.close();
+  } finally {
+    await connection.close();
+  }
 });
 
 it('NATS down at start: it waits, says so, and SIGTERM ends it', async () => {

@@ -16,12 +16,14 @@ it('brings each node its request and its result, error or silence back', async (
   });
   respondAdmin(network.bus('n4'), 'resign', () => ({ count: 1n }));
   respondAdmin(network.bus('n5'), 'status', () => 'not asked');
-  const answers = await askAdmin(network.bus('ops'), 'resign', { election: 'group' }, { expected: 3 });
+  respondAdmin(network.bus('n6'), 'resign', () => 'x'.repeat(2_000_000));
+  const answers = await askAdmin(network.bus('ops'), 'resign', { election: 'group' }, { expected: 4 });
   expect(seen).toEqual([['ops', { election: 'group' }]]);
   expect(answers.toSorted((a, b) => (a.node < b.node ? -1 : 1))).toEqual([
     { node: 'n1', result: { resigned: true } },
     { node: 'n3', error: { code: 'ERR_SYNOD_NO_QUORUM', message: 'no quorum' } },
     { node: 'n4', error: { code: 'ERR_SYNOD_INTERNAL', message: expect.stringContaining('BigInt') } },
+    { node: 'n6', error: { code: 'ERR_SYNOD_INTERNAL', message: expect.stringContaining('2000025 bytes') } },
   ]);
 });
 

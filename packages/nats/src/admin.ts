@@ -23,7 +23,7 @@ export function respondAdmin(
   return bus.respond({ role: 'admin', to: action }, (payload, from, answer) => {
     const body = parseJson(payload);
     if (body === undefined) return;
-    void carryOut(() => handle(body, from), bus.node).then((answered) => {
+    void carryOut(() => handle(body, from), bus).then((answered) => {
       if (answered !== null) answer(answered);
     });
   });
@@ -54,10 +54,14 @@ export function askAdmin(
 }
 
 /** The answer's payload, or `null` for none. Never rejects: a result that is no JSON is an error of the handler too. */
-async function carryOut(handle: () => unknown, node: NodeId): Promise<Uint8Array | null> {
+async function carryOut(handle: () => unknown, bus: Bus): Promise<Uint8Array | null> {
+  const { node } = bus;
   try {
     const result = await handle();
-    return result === undefined ? null : encodeJson({ node, result });
+    if (result === undefined) return null;
+    const answer = encodeJson({ node, result });
+    if (answer.length <= bus.maxPayloadBytes) return answer;
+    throw new Error(`the answer has ${answer.length} bytes, the server takes ${bus.maxPayloadBytes}`);
   } catch (error) {
     const code = error instanceof SynodError ? error.code : 'ERR_SYNOD_INTERNAL';
     return encodeJson({ node, error: { code, message: error instanceof Error ? error.message : String(error) } });

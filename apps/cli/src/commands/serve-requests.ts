@@ -23,7 +23,16 @@ export interface StatusRequest {
 /** What a member says of itself; while it joins, little. */
 export type MemberStatus =
   | { readonly node: string; readonly state: 'connecting'; readonly isMaster: false; readonly hasQuorum: false }
-  | (GroupStatus & { readonly isMaster: boolean });
+  | JoinedStatus;
+
+/** Of its elections and sessions no more than how many: thousands fit into no message, and whois tells them. */
+export interface JoinedStatus extends Omit<GroupStatus, 'elections' | 'sessions'> {
+  readonly isMaster: boolean;
+  /** Who is master of the group itself. */
+  readonly master: GroupStatus['elections'][number] | null;
+  readonly electionCount: number;
+  readonly sessionCount: number;
+}
 
 /** What answers look at: it changes while the process lives. */
 export interface Served {
@@ -50,7 +59,16 @@ export function answerOperators(bus: Bus, served: () => Served): void {
 
 function statusOf(node: string, { group }: Served): MemberStatus {
   if (!group) return { node, state: 'connecting', isMaster: false, hasQuorum: false };
-  return { ...group.status(), isMaster: group.election().isMaster() };
+  const { elections, sessions, ...own } = group.status();
+  const ofGroup = group.election();
+  const master = elections.find(({ election }) => election === ofGroup.name) ?? null;
+  return {
+    ...own,
+    isMaster: ofGroup.isMaster(),
+    master,
+    electionCount: elections.length,
+    sessionCount: sessions.length,
+  };
 }
 
 /** Resolves when the record does not name the term any more; at the latest when the lease behind it is over. */

@@ -74,8 +74,8 @@ function print(rows: readonly Row[], paint: Paint): string[] {
   const header = ['NODE', 'STATE', 'MASTER', 'QUORUM', 'LEADER', 'POSITION', 'VOTERS HEARD'];
   const lines = rows.map((row) => {
     if (!('voters' in row)) return [row.node, row.state, '', '', '', 'position' in row ? String(row.position) : ''];
-    const [record] = row.elections.filter(({ election }) => election === 'group');
-    const master = row.isMaster ? paint('green', 'itself') : record?.master == null ? 'nobody' : record.node;
+    const named = row.master?.master == null ? 'nobody' : row.master.node;
+    const master = row.isMaster ? paint('green', 'itself') : named;
     const heard = Object.entries(row.voters)
       .filter(([node]) => node !== row.node)
       .map(([node, ms]) => `${node} ${ms === null ? 'never' : `${ms} ms ago`}`);
