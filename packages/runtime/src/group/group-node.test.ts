@@ -5,6 +5,7 @@ import {
   decodeEnvelope,
   encodeEnvelope,
   JournalFailedError,
+  MAX_MESSAGE_BYTES,
   NodeIdInUseError,
 } from '@synod/protocol';
 import { MemoryDisk, MemoryJournal } from '@synod/protocol/testing';
@@ -688,6 +689,39 @@ describe('network', () => {
     await world.advance(2 * world.leaseMs);
     expect(world.status(other).dropped['malformed']).toBeGreaterThan(0);
     expect(world.masters()).toEqual([master]);
+  });
+});
+
+describe('what a server takes', () => {
+  /** Each with so many notes of 4000 bytes. */
+  const askForMuch = (node: string, notes: number, count: number): void => {
+    const metadata = Object.fromEntries(Array.from({ length: notes }, (_, i) => [`note ${i}`, 'x'.repeat(4000)]));
+    for (let i = 0; i < count; i++) {
+      const election = world.node(node).election(`shard-${i}`, { metadata });
+      election.campaign().catch(() => {});
+    }
+  };
+
+  it('P4: where a batch fits and no two of them, a leader that dies over several is replaced', async () => {
+    const { master } = await elected({ maxPayloadBytes: MAX_MESSAGE_BYTES });
+    askForMuch(master, 15, 16);
+    const isOpen = (node: string) => world.status(node).learnedThrough;
+    const before = isOpen(master);
+    for (const to of world.voters) if (to !== master) world.network.cut(to, master);
+    await world.advance(10);
+    expect(isOpen(master)).toBe(before);
+    world.crash(master);
+    world.network.heal();
+    await world.untilMaster(master);
+  });
+
+  it('a message that it does not take is counted, and told once', async () => {
+    const { master } = await elected({ maxPayloadBytes: 20_000 });
+    askForMuch(master, 8, 1);
+    await world.advance(world.leaseMs);
+    expect(world.status(master).dropped['too-large']).toBeGreaterThan(1);
+    const told = world.lines.filter((line) => line.includes(`${master}: accept of 32`));
+    expect(told).toEqual([expect.stringMatching(/not sent, the server takes 20000: set its max_payload to \d+/)]);
   });
 });
 

@@ -22,8 +22,10 @@ import {
   FormationError,
   InternalError,
   JournalFailedError,
+  MAX_MESSAGE_BYTES,
   type MasterNews,
   type Message,
+  type MessageType,
   type NodeId,
   NodeIdInUseError,
   type Offer,
@@ -786,7 +788,21 @@ export class GroupNode implements Group {
       : { config, incarnation, message };
     const payload = this.#codec.encodeEnvelope(envelope);
     const isRequest = message.type === 'append' && to === 'append';
-    bus.publish({ role: RECIPIENT[message.type], to }, payload, isRequest ? { expectResponder: true } : {});
+    const isSent = bus.publish(
+      { role: RECIPIENT[message.type], to },
+      payload,
+      isRequest ? { expectResponder: true } : {},
+    );
+    if (!isSent && payload.length > bus.maxPayloadBytes) this.#notSent(message.type, payload.length);
+  }
+
+  /** It is as lost as any other message may be, but for ever: sent again it is no smaller. */
+  #notSent(type: MessageType, bytes: number): void {
+    const { maxPayloadBytes } = this.#ports.bus;
+    this.#dropped['too-large'] = (this.#dropped['too-large'] ?? 0) + 1;
+    if (this.#dropped['too-large'] > 1) return;
+    const advice = `set its max_payload to ${MAX_MESSAGE_BYTES} or more`;
+    this.#warn({ type, bytes }, `${type} of ${bytes} bytes not sent, the server takes ${maxPayloadBytes}: ${advice}`);
   }
 
   #life(): Life {
