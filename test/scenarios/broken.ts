@@ -26,9 +26,9 @@ const BROKEN: Readonly<Record<string, Broken>> = {
   'proposed-slot-not-filled': {
     proposer: {
       fill: () => {},
-      takeOver(state, input) {
+      takeOver(state) {
         state.seen = 0;
-        proposerRules.takeOver(state, input);
+        proposerRules.takeOver(state);
       },
     },
   },

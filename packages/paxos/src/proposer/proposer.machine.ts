@@ -101,7 +101,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         const chosen = chosenElsewhere(state);
         if (chosen) out.push({ type: 'behind', ...chosen });
       }),
-      takeOver: effect(({ input, state }) => rules.takeOver(state, input)),
+      takeOver: effect(({ state }) => rules.takeOver(state)),
       fill: effect(({ state }, event) => {
         if (event.type === 'lead') rules.fill(state, event.slot ?? 0);
       }),

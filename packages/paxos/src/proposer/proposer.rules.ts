@@ -153,8 +153,8 @@ export interface ProposerState {
   wishedAt: number;
   /** B6: no candidacy before this instant, except for the master. */
   notBeforeMs: number;
-  /** B6: upper end of the next random wait of a loser. */
-  backoffMs: number;
+  /** B6: duels lost since it led: the upper end of its next wait doubles with each. */
+  losses: number;
 }
 
 /** What a slot is proposed to hold. */
@@ -221,7 +221,7 @@ export const initialProposer = (input: ProposerInput): ProposerState => ({
   wish: null,
   wishedAt: 0,
   notBeforeMs: Number.NEGATIVE_INFINITY,
-  backoffMs: input.leaseMs() / 10,
+  losses: 0,
 });
 
 type Out = ProposerEmitted[];
@@ -237,7 +237,7 @@ export interface ProposerRules {
   hasPrepareQuorum(state: ProposerState, input: ProposerInput): boolean;
   /** Highest trimmedThrough of any counted promise: slots up to it are fetched, never proposed (B2). */
   base(state: ProposerState): number;
-  takeOver(state: ProposerState, input: ProposerInput): void;
+  takeOver(state: ProposerState): void;
   /** While leading: no-ops up to a slot that somebody else proposed and nobody holds (B1c, B2). */
   fill(state: ProposerState, through: number): void;
   submit(state: ProposerState, commands: readonly Command[], isUrgent: boolean, learner?: AwaitingLearner): void;
@@ -357,7 +357,7 @@ function base(state: ProposerState): number {
  * B2: in every slot from the first one unlearned to the highest seen, the value accepted at the highest ballot, or a no-op.
  * Called when all slots up to `base` are learned here.
  */
-function takeOver(state: ProposerState, input: ProposerInput): void {
+function takeOver(state: ProposerState): void {
   const best = new Map<number, { ballot: Ballot; value: Value }>();
   let highest = Math.max(base(state), state.learnedThrough, state.seen);
   let known = Math.max(highest, state.known);
@@ -385,7 +385,7 @@ function takeOver(state: ProposerState, input: ProposerInput): void {
   state.lastProposed = 0;
   state.isLeading = true;
   state.wish = null;
-  state.backoffMs = input.leaseMs() / 10;
+  state.losses = 0;
   state.pages.clear();
 }
 
@@ -508,9 +508,9 @@ function isOutbid(state: ProposerState, message: Reject | { type: 'granted'; bal
 
 /** B6: a loser waits random × lease/10, doubling to lease/2. */
 function backOff(state: ProposerState, input: ProposerInput): void {
-  const waitMs = between(input.random, 0, state.backoffMs);
+  const mostMs = Math.min((input.leaseMs() / 10) * 2 ** state.losses++, input.leaseMs() / 2);
+  const waitMs = between(input.random, 0, mostMs);
   state.notBeforeMs = Math.max(state.notBeforeMs, input.clock.now() + waitMs);
-  state.backoffMs = Math.min(2 * state.backoffMs, input.leaseMs() / 2);
 }
 
 /** B6: a node that has just granted a promise to another gives it time. */

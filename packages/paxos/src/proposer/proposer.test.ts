@@ -627,6 +627,18 @@ describe('B6: duels', () => {
     expect(waits).toEqual([300, 600, 1199, 1499, 1499]);
   });
 
+  it('T12: by the lease in force, whatever it was when the node began or lost before', () => {
+    let leaseMs = 100 * LEASE_MS;
+    const random = { next: () => 0.999, id: () => 'x' };
+    const { actor, clock, lead, take, ballot: own } = proposer({ random, leaseMs: () => leaseMs });
+    leaseMs = LEASE_MS;
+    lead();
+    take();
+    actor.send(reject('n2', own(), ballot(own().round + 1, 'n2')));
+    clock.advance(LEASE_MS / 10 + 1);
+    expect(take()).toHaveLength(1);
+  });
+
   it('a node that has just granted a promise postpones its own candidacy by lease/10 to lease/5', () => {
     const { actor, clock, lead, told, mode } = proposer();
     actor.send({ type: 'granted', ballot: ballot(3, 'n2') });

@@ -409,7 +409,7 @@ export class LogStep {
     if (node.mode !== 'catchingUp' || !isCaughtUp(node.proposer, proposer.base(node.proposer))) return;
     node.mode = 'leading';
     this.#toProposer((out) => {
-      proposer.takeOver(node.proposer, this.#proposerInput());
+      proposer.takeOver(node.proposer);
       if (this.#bounds.commands > 0 && node.proposer.nextSlot <= (this.#bounds.slots ?? Number.POSITIVE_INFINITY)) {
         node.commands = Math.min(node.commands + 1, this.#bounds.commands);
         this.#append(node.commands);
@@ -592,7 +592,7 @@ export function settle(node: LogNode): LogNode {
   learner.stuckAt = 0;
   learner.wanted = learner.through;
   proposer.notBeforeMs = 0;
-  proposer.backoffMs = 0;
+  proposer.losses = 0;
   proposer.wish = null;
   proposer.wishedAt = 0;
   for (const pages of proposer.pages.values()) {
