@@ -124,9 +124,7 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
 
       // T8: being handed an election
       noteOffer: assign(({ context: c, event }) =>
-        event.type === 'offered'
-          ? { offer: { from: event.from, term: event.term, untilMs: now(c) + c.input.lease().leaseMs / 2 } }
-          : {},
+        event.type === 'offered' ? rules.noteOffer(c, event.from, event.term) : {},
       ),
       consent: enqueueActions(({ context: c, enqueue }) => {
         const s = c.input.lease();
@@ -336,6 +334,8 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       consenting: {
         entry: 'consent',
         on: {
+          // What it answered may be lost, and whoever stops its work is not done yet.
+          offered: { guard: 'mayConsent', target: 'consenting', reenter: true, actions: 'noteOffer' },
           opened: { target: 'consenting', reenter: true },
           record: [
             { guard: 'hasWon', target: 'master', actions: ['take', 'announceAcquired'] },

@@ -186,6 +186,13 @@ export const candidateRules = {
   mayConsent: (c: CandidateContext, term: number): boolean =>
     c.rules.mayAsk(c) && recordOf(c).term === term && c.aim?.holder != null,
 
+  /** The holder says it again while it has time, and may die meanwhile: half of the shorter lease is waited for it. */
+  noteOffer(c: CandidateContext, from: NodeId, term: number): Partial<CandidateContext> {
+    const { leaseMs } = c.input.lease();
+    const theirs = holderOf(c, recordOf(c))?.leaseMs ?? leaseMs;
+    return { offer: { from, term, untilMs: now(c) + Math.min(leaseMs, theirs) / 2 } };
+  },
+
   // T7: holding and giving back
 
   take(c: CandidateContext): CandidateContext & { readonly mastership: HeldTerm } {

@@ -299,6 +299,29 @@ describe('outside the log', () => {
   });
 });
 
+describe('being offered a mastership (T8)', () => {
+  it.each([
+    [200, 1_000],
+    [1_000, 200],
+  ])("is waited for half of the shorter lease: own %i ms, the holder's %i ms", (own, theirs) => {
+    const bench = new Bench({ leaseMs: own });
+    const term = bench.otherMaster(theirs);
+    bench.send({ type: 'want' });
+    for (let i = 0; i < 3; i++) {
+      bench.otherRenews(term, theirs);
+      bench.send({ type: 'offered', from: 'b', term });
+      expect(bench.state()).toEqual({ consenting: 'offered' });
+      bench.clock.advance(90);
+    }
+    // What it answered may be lost: told as often as it is asked.
+    bench.choose(bench.last('open'));
+    bench.send({ type: 'offered', from: 'b', term });
+    expect(bench.all('consent').length).toBeGreaterThan(1);
+    bench.clock.advance(102);
+    expect(bench.state()).toMatchObject({ waiting: expect.anything() });
+  });
+});
+
 describe('standing by (T11)', () => {
   const heir = () => {
     const bench = new Bench({ heirOf: (node) => (node === 'b' ? 'a' : 'c') });

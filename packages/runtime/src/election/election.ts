@@ -50,6 +50,8 @@ export interface HeirOptions {
   readonly timeoutMs?: number;
   /** Of the mastership that is offered. */
   readonly signal: AbortSignal;
+  /** Resolves when it is given back, whoever has it then. */
+  readonly givenBack: Promise<void>;
 }
 
 export interface ElectionPorts {
@@ -276,9 +278,10 @@ export class GroupElection implements Election, Holder {
   /** T8: the work goes on until the other has agreed. */
   async heir(mastership: HeldMastership, to: NodeId, timeoutMs?: number): Promise<Heir | null> {
     const { candidate } = this.#ports;
-    if (mastership !== this.#current || mastership.isOver || candidate === null) return null;
-    const { signal } = mastership;
-    return candidate.heir(to, mastership.term, { signal, ...(timeoutMs !== undefined && { timeoutMs }) });
+    const released = this.#released;
+    if (mastership !== this.#current || mastership.isOver || candidate === null || released === null) return null;
+    const options = { signal: mastership.signal, givenBack: released.done };
+    return candidate.heir(to, mastership.term, { ...options, ...(timeoutMs !== undefined && { timeoutMs }) });
   }
 
   /** Priority: it goes to that node if that agrees, and else stays where it is. */

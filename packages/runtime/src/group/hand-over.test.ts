@@ -447,6 +447,52 @@ describe('T8: hand-over', () => {
     expect((await both).map(({ node }) => node)).toEqual(['b', 'b']);
   });
 
+  it('T8: whose consent was lost agrees again when it is asked again', async () => {
+    const world = await started();
+    const [a, b] = [world.node('a'), world.node('b')];
+    const jobs = a.election('jobs');
+    void jobs.campaign();
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 10);
+    let consents = 0;
+    world.network.tap(({ payload, from }) => {
+      if (decodeEnvelope(payload).envelope?.message.type !== 'consent') return;
+      if (++consents === 1) world.network.cut(from, 'a');
+      else world.network.heal();
+    });
+    const transferred = jobs.transfer('b');
+    transferred.catch(() => {});
+    await world.until(() => consents > 0, world.leaseMs / 4);
+    await world.advance(5);
+    world.network.heal();
+    await world.until(() => b.election('jobs').isMaster(), world.leaseMs / 4);
+    await world.advance(world.leaseMs / 10);
+    expect((await transferred).node).toBe('b');
+  });
+
+  it.each([0.3, 0.9, 2.5])('T8: who agreed gets it, though work takes %d leases to stop', async (leases) => {
+    const world = await started();
+    const [a, b, c] = [world.node('a'), world.node('b'), world.node('c')];
+    const jobs = a.election('jobs');
+    const work = async ({ signal }: { signal: AbortSignal }) => {
+      await held(signal);
+      await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, leases * world.leaseMs));
+    };
+    void jobs.runWhileMaster(work, { graceMs: 4 * world.leaseMs });
+    await world.until(() => jobs.isMaster(), world.leaseMs);
+    for (const node of [b, c]) void node.election('jobs').runWhileMaster(({ signal }) => held(signal));
+    await world.advance(world.leaseMs / 10);
+    let transferred = '';
+    jobs.transfer('c').then(
+      ({ node }) => (transferred = node),
+      (error) => (transferred = String(error)),
+    );
+    await world.until(() => transferred !== '', 4 * world.leaseMs);
+    expect(transferred).toBe('c');
+    expect(c.election('jobs').isMaster()).toBe(true);
+  });
+
   it('a transfer that has time finds one that begins to wait later', async () => {
     const world = await started();
     const [a, b] = [world.node('a'), world.node('b')];

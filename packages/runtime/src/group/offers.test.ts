@@ -41,3 +41,23 @@ it('an offer that has no time is made once', async () => {
   expect(await asked).toBeNull();
   expect(offered).toBe(1);
 });
+
+it('whoever agreed hears that it still stands until it is given back, and nothing after', async () => {
+  const clock = new VirtualClock();
+  const offered: string[] = [];
+  const offers = new Offers({ clock, leaseMs: () => 1000, offer: (to) => void offered.push(to) });
+  const { promise: givenBack, resolve } = Promise.withResolvers<void>();
+  const asked = offers.ask('jobs', 'b', 7, { givenBack });
+  const other = offers.ask('jobs', 'c', 7, { timeoutMs: 0, givenBack });
+  offers.answered({ type: 'consent', election: 'jobs', from: 'b', term: 7, session: 9, metadata: {} });
+  expect(await asked).toEqual({ session: 9, metadata: {} });
+  expect(offers.isOpen('jobs')).toBe(true);
+  await clock.advanceAsync(1000);
+  expect(await other).toBeNull();
+  expect(offers.isOpen('jobs')).toBe(false);
+  expect(offered.filter((to) => to === 'b')).toHaveLength(9);
+  expect(offered.filter((to) => to === 'c')).toHaveLength(1);
+  resolve();
+  await clock.advanceAsync(1000);
+  expect(offered).toHaveLength(10);
+});

@@ -29,6 +29,7 @@ export class Offers {
   /**
    * Asks a node whether it would take an election over.
    * @param signal - The mastership is over: there is nothing to offer any more.
+   * @param givenBack - Until then whoever agreed is told that it still stands: work may take its time to stop.
    * @returns `null` when it does not answer in time.
    */
   ask(
@@ -38,7 +39,8 @@ export class Offers {
     {
       timeoutMs = this.#options.leaseMs() / 4,
       signal,
-    }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
+      givenBack,
+    }: { readonly timeoutMs?: number; readonly signal?: AbortSignal; readonly givenBack?: Promise<void> } = {},
   ): Promise<Heir | null> {
     const { clock, leaseMs, offer } = this.#options;
     const { promise, resolve } = Promise.withResolvers<Heir | null>();
@@ -66,6 +68,7 @@ export class Offers {
         signal?.removeEventListener('abort', onOver);
         this.#open.delete(open);
         resolve(heir);
+        if (heir !== null && givenBack) this.#repeat(() => offer(to, election, term), givenBack);
       },
     };
     this.#open.add(open);
@@ -84,6 +87,20 @@ export class Offers {
       const isMeant = open.election === election && open.to === from && open.term === term;
       if (isMeant) open.settle({ session, metadata });
     }
+  }
+
+  #repeat(offer: () => void, until: Promise<void>): void {
+    const { clock, leaseMs } = this.#options;
+    let timer: TimerHandle;
+    const rest = () => {
+      timer = clock.setTimeout(again, leaseMs() / 8);
+    };
+    const again = () => {
+      offer();
+      rest();
+    };
+    rest();
+    void until.then(() => clock.clearTimeout(timer));
   }
 
   close(): void {
