@@ -220,14 +220,17 @@ export const candidateRules = {
     const asked = decodeMasterCommand(command.body);
     const take = asked?.type === 'open' ? asked.take : null;
     const record = recordOf(c);
-    const isFitting = take?.election === record.election && take.expectedVersion === record.version && !take.holder;
-    return isFitting && !c.rules.isDeposed(c) ? { successor: { from, command, heardAtMs: now(c) } } : {};
+    if (asked?.type !== 'open' || !take) return {};
+    const isFitting = take.election === record.election && take.expectedVersion === record.version && !take.holder;
+    if (!isFitting || c.rules.isDeposed(c)) return {};
+    return { successor: { from, command, heardAtMs: now(c), leaseMs: asked.leaseMs } };
   },
 
-  /** Who has not stood by anew for half a lease may be gone, and has little left of what he asked for. */
+  /** Who has not stood by anew for half a lease may be gone; after half of his own he has little left of what he asked for. */
   successor: ({ successor, input }: CandidateContext): Successor | null => {
     const { leaseMs, input: ports } = input.lease();
-    return successor !== null && ports.clock.now() - successor.heardAtMs < leaseMs / 2 ? successor : null;
+    if (successor === null) return null;
+    return ports.clock.now() - successor.heardAtMs < Math.min(leaseMs, successor.leaseMs) / 2 ? successor : null;
   },
 
   /**

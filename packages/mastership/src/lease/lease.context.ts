@@ -119,6 +119,8 @@ export interface Successor {
   readonly from: NodeId;
   readonly command: Command;
   readonly heardAtMs: number;
+  /** How long what he asked for would be his from then on. */
+  readonly leaseMs: number;
 }
 
 /** State of a candidate for one election. Its rules change it; `isMaster()` reads it. */

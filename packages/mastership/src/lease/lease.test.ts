@@ -474,6 +474,22 @@ describe('standing by (T11)', () => {
     expect(stoodBy(take, sinceMs).resign).toEqual({ type: 'propose', command: expect.anything() });
   });
 
+  it('nor one that would have little left of a lease shorter than ours', () => {
+    const appended = (leaseMs: number) => {
+      const bench = new Bench();
+      const term = bench.becomeMaster();
+      const take = { election: 'group', expectedVersion: term, holder: null, metadata: {} };
+      const open = { type: 'open', node: 'b', incarnation: 'b1', leaseMs, take } as const;
+      const command = encodeMasterCommand(commandId('b1', 7), open);
+      bench.send({ type: 'standby', election: 'group', from: 'b', command });
+      bench.clock.advance(60);
+      bench.send({ type: 'resign', isSettled: true });
+      return bench.all('propose').at(-1)?.followedBy === command;
+    };
+    expect(appended(100)).toBe(false);
+    expect(appended(200)).toBe(true);
+  });
+
   it('whoever took it back is not appended', () => {
     const bench = new Bench();
     const term = bench.becomeMaster();
