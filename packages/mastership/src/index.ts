@@ -46,6 +46,7 @@ export {
   hasSeen,
   isMaster,
   isOverdue,
+  leaseInForceMs,
   licence,
   mayCount,
   remainingMs,

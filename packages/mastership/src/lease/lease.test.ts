@@ -5,7 +5,7 @@ import { encodeMasterCommand, type Take } from '../commands.ts';
 import { MasterView } from '../fold/master-view.ts';
 import { Bench, contentOf, DRIFT } from '../testing/lease-bench.ts';
 import { leaseRules } from './lease.rules.ts';
-import { deadlineOf, mayCount, shortestLeaseMs } from './licence.ts';
+import { deadlineOf, leaseInForceMs, mayCount, shortestLeaseMs } from './licence.ts';
 import { Sights } from './sights.ts';
 
 /** What 1000 ms give their holder: 1 % for a slow clock and 10 ms of guard taken off (T1). */
@@ -770,6 +770,36 @@ describe('T4: the deadline is computed', () => {
     bench.clock.advance(75);
     expect(told.length).toBeGreaterThan(1);
     expect(told.every((count) => count === 1)).toBe(true);
+  });
+
+  it('and says so of a shorter one that ends no sooner: others wait less after its end', () => {
+    const bench = new Bench();
+    bench.becomeMaster();
+    bench.clock.advance(600);
+    bench.send({ type: 'leaseMs', value: 300 });
+    bench.clock.advance(100);
+    const [opened] = bench.context.holding?.claims ?? [];
+    expect(contentOf(bench.last('renew'))).toMatchObject({ leaseMs: 300 });
+    expect(deadlineOf(bench.context)).toBe((opened?.stamp.atMs ?? 0) + HOLD_MS);
+    expect(shortestLeaseMs(bench.context)).toBe(300);
+    expect(bench.all('shortened')).toHaveLength(1);
+  });
+
+  it('a longer lease (T12) is renewed by when it is chosen: until then each attempt falls within the shorter one (T10)', () => {
+    const bench = new Bench({ leaseMs: 200 });
+    bench.becomeMaster();
+    bench.send({ type: 'leaseMs', value: 5_000 });
+    bench.clock.advance(80);
+    const asked = bench.proposals('renew').map((command) => contentOf(command));
+    expect(asked.length).toBeGreaterThan(1);
+    expect(asked.every((renewal) => renewal.type === 'renew' && renewal.leaseMs === 5_000)).toBe(true);
+    expect(leaseInForceMs(bench.context)).toBe(200);
+    bench.choose(bench.last('renew'));
+    expect(bench.isMaster()).toBe(true);
+    expect(leaseInForceMs(bench.context)).toBe(5_000);
+    const count = bench.proposals('renew').length;
+    bench.clock.advance(1_000);
+    expect(bench.proposals('renew')).toHaveLength(count + 1);
   });
 
   it('and old news never raises it: a longer renewal of before, chosen first, does not hide the shorter one', () => {

@@ -2,6 +2,7 @@ import type { CommandId } from '@synod/protocol';
 import type { CandidateContext, SessionContext } from './lease.context.ts';
 import { licenceOf } from './lease.rules.ts';
 import type { Licence } from './lease.types.ts';
+import { shortestMs } from './session.rules.ts';
 
 /**
  * T5: may this node act as master at this very instant? Compares clocks at each call, two readings of them, and allocates
@@ -22,8 +23,13 @@ export const deadlineOf = (context: SessionContext): number | null =>
   context.holding === null ? null : context.input.clock.now() + context.rules.remainingMs(context);
 
 /** The shortest lease that the session is held by, ms: what T1 takes off at its end is reckoned from it. */
-export const shortestLeaseMs = ({ holding }: SessionContext): number =>
-  (holding?.claims ?? []).reduce((least, { leaseMs }) => Math.min(least, leaseMs), Number.POSITIVE_INFINITY);
+export const shortestLeaseMs = ({ holding }: SessionContext): number => shortestMs(holding?.claims ?? []);
+
+/**
+ * T12: the length that what is asked for now has to come to something within, ms. Of a longer one nothing counts before it is
+ * known to be chosen; a shorter one counts at once (T4).
+ */
+export const leaseInForceMs = (context: SessionContext): number => Math.min(context.leaseMs, shortestLeaseMs(context));
 
 /** T2: true when the first sight of this command is known already. */
 export const hasSeen = ({ sights }: SessionContext, id: CommandId): boolean => sights.has(id);

@@ -142,8 +142,11 @@ export const sessionRules = {
     return { ...s, holding, opening: null };
   },
 
-  /** T10: a quarter of the lease, give or take a quarter of that, from the last requestedAt. */
-  renewAtMs: (s: SessionContext, { stamp, leaseMs }: Request): number =>
+  /**
+   * T10: a quarter of the lease, give or take a quarter of that, from the last requestedAt. Of a longer one that was asked for
+   * (T12) nothing counts before it is known to be chosen: until then the shorter one is renewed by.
+   */
+  renewAtMs: (s: SessionContext, { stamp, leaseMs }: Pick<Request, 'stamp' | 'leaseMs'>): number =>
     stamp.atMs + (leaseMs / 4) * between(s.input.random, 0.75, 1.25),
 
   /** T4: what was sent counts from here on, before it leaves: a shorter lease lowers the deadline now. */
@@ -151,14 +154,19 @@ export const sessionRules = {
     const request = s.rules.request(s, holding.version);
     const requests = [...holding.requests, request];
     const claims = s.rules.claims(requests, holding);
-    return { ...s, holding: { ...holding, requests, claims, renewAtMs: s.rules.renewAtMs(s, request) } };
+    const renewAtMs = s.rules.renewAtMs(s, { stamp: request.stamp, leaseMs: shortestMs(claims) });
+    return { ...s, holding: { ...holding, requests, claims, renewAtMs } };
   },
 
-  /** T4, T12: the renewal made ready last ends before all that counted so far: the deadline is nearer from here on. */
+  /**
+   * T4, T12: the renewal made ready last ends before all that counted so far: the deadline is nearer from here on. Or it is
+   * shorter: then it leaves others less to wait after its end (T1).
+   */
   isShortened({ holding }: SessionContext): boolean {
-    const ends = (holding?.claims ?? []).map(({ stamp, holdMs }) => stamp.atMs + holdMs);
-    const last = ends.pop() ?? Number.POSITIVE_INFINITY;
-    return ends.every((end) => last < end);
+    const endOf = ({ stamp, holdMs }: Request): number => stamp.atMs + holdMs;
+    const claims = [...(holding?.claims ?? [])];
+    const last = claims.pop();
+    return last !== undefined && claims.every((c) => endOf(last) < endOf(c) || last.leaseMs < c.leaseMs);
   },
 
   /** T6: over is over, even if a renewal is learned a moment later. Asked before anything learned is taken in. */
@@ -242,6 +250,10 @@ function withOpening(opens: readonly Opening[], request: Request): readonly Open
   let surplus = all.filter(({ session }) => session === null).length - OPENINGS_REMEMBERED;
   return all.filter(({ session }) => session !== null || surplus-- <= 0);
 }
+
+/** Of all that the deadline is the least of (T4), the shortest lease; `Infinity` where nothing is held. */
+export const shortestMs = (claims: readonly Request[]): number =>
+  claims.reduce((least, { leaseMs }) => Math.min(least, leaseMs), Number.POSITIVE_INFINITY);
 
 /** A session of ours, and the command that opened it. */
 export interface Opened {

@@ -4,6 +4,7 @@ import {
   type candidateMachine,
   HolderClock,
   type Licence,
+  leaseInForceMs,
   MasterFold,
   type MasterReader,
   MasterView,
@@ -177,7 +178,7 @@ export class GroupNode implements Group {
       ? null
       : new Onlooker({
           clock,
-          leaseMs: this.#options.leaseMs,
+          leaseMs: () => this.#leaseMs,
           heard: options.heard ?? new MasterView(),
           ask: () => this.#send(EVERYBODY, { type: 'present' }),
           onNews: (news) => {
@@ -211,14 +212,14 @@ export class GroupNode implements Group {
       isLeading: () => this.#member?.leader === this.node,
       isClosing: () => this.#isClosing,
       failure: () => this.#failure,
-      noQuorum: () => this.#member && noQuorum(this.name, this.#member.voters, this.#options.leaseMs),
+      noQuorum: () => this.#member && noQuorum(this.name, this.#member.voters, this.#leaseMs),
       askPresent: (signal) => this.#askPresent(signal),
       send: (to, message) => this.#send(to, message),
       onError: (error) => this.#report(error),
     });
     this.#present = new Present({
       clock,
-      leaseMs: this.#options.leaseMs,
+      leaseMs: () => this.#leaseMs,
       present: () => this.present(),
       maxBytes: () => pieceBytes(bus.maxPayloadBytes),
       tell: (to, telling) => {
@@ -305,7 +306,7 @@ export class GroupNode implements Group {
       leaseMs: this.#leaseMs,
       configuration: this.#digest,
       voters: member?.voters.silences() ?? {},
-      hasQuorum: member?.voters.hasQuorum(this.#options.leaseMs) ?? false,
+      hasQuorum: member?.voters.hasQuorum(this.#leaseMs) ?? false,
       leader: member?.leader ?? null,
       ballot: member?.ballot ?? null,
       learnedThrough: member?.learnedThrough ?? 0,
@@ -593,7 +594,7 @@ export class GroupNode implements Group {
       incarnation: this.incarnation,
       view: this.#reader,
       session,
-      leaseMs: () => session.getSnapshot().context.leaseMs,
+      leaseMs: () => leaseInForceMs(session.getSnapshot().context),
       append: (commands, member) => this.#send(member ?? 'append', { type: 'append', commands }),
       // The heir of the group's own election is a member.
       standBy: () => {},

@@ -742,6 +742,42 @@ describe('live settings', () => {
     await world.until(() => hasFailed, world.leaseMs / 5);
   });
 
+  it('T12: a lease that became longer is renewed less often, and no quorum is missed for it', async () => {
+    const world = await started({ leaseMs: 200 });
+    world.campaign('a');
+    await world.untilMaster();
+    for (const name of world.voters) world.node(name).configure({ leaseMs: 4000 });
+    await world.advance(4000);
+    for (let i = 0; i < 80; i++) {
+      await world.advance(50);
+      expect(world.voters.filter((name) => !world.status(name).hasQuorum)).toEqual([]);
+    }
+    expect(world.held).toHaveLength(1);
+  });
+
+  it.each(['member', 'candidate'] as const)(
+    'T12: a %s that asks for a longer lease keeps what it holds by the shorter one, though the leader falls silent',
+    async (role) => {
+      const world = await started({ leaseMs: 300 });
+      world.campaign('a');
+      await world.until(() => world.status('a').leader === 'a', world.leaseMs);
+      const name = role === 'member' ? 'b' : 'x';
+      if (role === 'candidate') {
+        const { started: joined } = world.launch(name, { membership: { role } });
+        await Promise.all([joined, world.advance(world.leaseMs)]);
+      }
+      const jobs = world.node(name).election('jobs');
+      void jobs.campaign();
+      await world.until(() => jobs.isMaster(), 2 * world.leaseMs);
+      const { term } = jobs.master ?? {};
+      world.node(name).configure({ leaseMs: 60_000 });
+      world.network.partition(['a'], ['b', 'c', name]);
+      await world.until(() => jobs.master?.leaseMs === 60_000, world.leaseMs);
+      expect(jobs.isMaster()).toBe(true);
+      expect(jobs.master?.term).toBe(term);
+    },
+  );
+
   it('T12: with a tenth of the lease it joined with, a group that can talk again has a master within the new one', async () => {
     for (let seed = 1; seed <= 5; seed++) {
       const world = await started({ seed, leaseMs: 2000 });

@@ -18,7 +18,7 @@ export interface HeraldOptions {
   readonly fold: MasterFold;
   readonly incarnation: Incarnation;
   readonly clock: Clock;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   /** Largest payload of the bus, bytes: another server may take less. */
   readonly maxPayloadBytes: () => number;
   readonly isLeading: () => boolean;

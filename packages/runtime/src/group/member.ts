@@ -7,6 +7,7 @@ import {
   hasSeen,
   type LeaseEvent,
   type Licence,
+  leaseInForceMs,
   type MasterCommand,
   type MasterFold,
 } from '@synod/mastership';
@@ -123,7 +124,7 @@ export class Member {
 
   constructor(options: MemberOptions) {
     this.#options = options;
-    const { ports, options: settings, recovered, configuration, contents } = options;
+    const { ports, recovered, configuration, contents } = options;
     const { clock, random } = ports;
     this.#self = ports.bus.node;
     this.#appliedThrough = recovered.snapshot?.through ?? 0;
@@ -153,7 +154,7 @@ export class Member {
       fold: options.fold,
       incarnation: options.incarnation,
       clock,
-      leaseMs: settings.leaseMs,
+      leaseMs: () => this.#leaseMs,
       maxPayloadBytes: () => ports.bus.maxPayloadBytes,
       isLeading: () => this.#isLeading,
       send: options.send,
@@ -163,7 +164,7 @@ export class Member {
     });
     this.#reminder = new Reminder({
       clock,
-      quietMs: settings.leaseMs,
+      quietMs: () => this.#leaseMs,
       remind: () => this.#guard(() => this.#tellHowFar()),
     });
     this.checkpointer = new Checkpointer({
@@ -370,7 +371,8 @@ export class Member {
 
   /** The length in force (T12), ms. */
   get #leaseMs(): number {
-    return this.#roles?.lease?.getSnapshot().context?.leaseMs ?? this.#options.options.leaseMs;
+    const lease = this.#roles?.lease?.getSnapshot().context;
+    return lease ? leaseInForceMs(lease) : this.#options.options.leaseMs;
   }
 
   get ballot(): Ballot {
@@ -410,14 +412,14 @@ export class Member {
    */
   async drain(): Promise<void> {
     if (!this.#isLeading) return;
-    const { ports, options } = this.#options;
+    const { ports } = this.#options;
     const untilMs = ports.clock.now() + this.#leaseMs / 4;
     this.#appends?.close();
     this.#appends = null;
     // What was sent before the server knew is here after a round trip.
     await ports.bus.flush().catch(() => {});
     while (this.#isBusy() && ports.clock.now() < untilMs) {
-      await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, options.leaseMs / 200));
+      await new Promise<void>((resolve) => ports.clock.setTimeout(resolve, this.#leaseMs / 200));
     }
   }
 

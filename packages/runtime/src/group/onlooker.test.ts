@@ -37,13 +37,13 @@ const change = (position: number, more: Partial<MasterNews>): MasterNews => ({
   ...more,
 });
 
-function listening() {
+function listening(leaseMs = () => 1_000) {
   const clock = new VirtualClock();
   const heard: MasterNews[] = [];
   let asked = 0;
   const onlooker = new Onlooker({
     clock,
-    leaseMs: 1_000,
+    leaseMs,
     heard: new MasterView(),
     ask: () => void asked++,
     onNews: (news) => heard.push(news),
@@ -148,6 +148,18 @@ describe('a change in pieces', () => {
     for (const [i, piece] of pieces.entries()) if (i !== gone) hear(piece);
     hear({ changes: [change(8, { sessions: [session(8)] })], after: 7 });
     expect(asked()).toBe(1);
+  });
+
+  it('T12: what is missed is asked for by the lease in force', () => {
+    let leaseMs = 60_000;
+    const { hear, asked, clock } = listening(() => leaseMs);
+    leaseMs = 200;
+    hear({ changes: [change(5, { sessions: [session(1)], isWhole: true })] });
+    hear({ changes: [change(8, {})], after: 7 });
+    expect(asked()).toBe(1);
+    clock.advance(leaseMs / 4);
+    hear({ changes: [change(10, {})], after: 9 });
+    expect(asked()).toBe(2);
   });
 
   it('says nothing of a gap to who knows it all from elsewhere', () => {

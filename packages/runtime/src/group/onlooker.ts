@@ -3,7 +3,7 @@ import type { Clock, MasterNews, Message, News, NodeId, Received, Session, Timer
 
 export interface OnlookerOptions {
   readonly clock: Clock;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   readonly heard: MasterView;
   /** Asks all members for the present. */
   readonly ask: () => void;
@@ -71,12 +71,12 @@ export class Onlooker {
     signal?.throwIfAborted();
     const { clock, leaseMs, ask } = this.#options;
     const { promise, resolve } = Promise.withResolvers<void>();
-    const limit = clock.setTimeout(resolve, leaseMs / 2);
+    const limit = clock.setTimeout(resolve, leaseMs() / 2);
     let rest: TimerHandle | null = null;
     const onHeard = () => {
       if (rest !== null && this.#gathered.size === 0) return;
       clock.clearTimeout(rest);
-      rest = clock.setTimeout(resolve, leaseMs / 50);
+      rest = clock.setTimeout(resolve, leaseMs() / 50);
     };
     this.#listening.add(onHeard);
     this.#asking.add(resolve);
@@ -100,7 +100,7 @@ export class Onlooker {
   #askAgain(): void {
     const nowMs = this.#options.clock.now();
     if (nowMs < this.#askAgainAtMs) return;
-    this.#askAgainAtMs = nowMs + this.#options.leaseMs / 4;
+    this.#askAgainAtMs = nowMs + this.#options.leaseMs() / 4;
     void this.askPresent().catch(this.#options.onError);
   }
 }

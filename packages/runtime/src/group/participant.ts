@@ -9,6 +9,7 @@ import {
   isOverdue,
   type LeaseEvent,
   type Licence,
+  leaseInForceMs,
   mayCount,
   type SessionRef,
   shortestLeaseMs,
@@ -172,7 +173,7 @@ export class Participant {
       if (isOverdue(this.#candidacies.lease())) this.send({ type: 'lapsed' });
       if (this.#isClosed) return;
       const lease = this.#candidacies.lease();
-      const delayMs = Math.min(holderClock.tickMs, lease.leaseMs / 20);
+      const delayMs = Math.min(holderClock.tickMs, leaseInForceMs(lease) / 20);
       this.#tick = mayCount(lease) ? clock.setTimeout(tick, delayMs) : null;
     };
     tick();

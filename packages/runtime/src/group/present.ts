@@ -3,7 +3,7 @@ import { type Telling, tellings } from './pieces.ts';
 
 export interface PresentOptions {
   readonly clock: Clock;
-  readonly leaseMs: number;
+  readonly leaseMs: () => number;
   readonly present: () => MasterNews;
   readonly maxBytes: () => number;
   readonly tell: (to: NodeId, telling: Telling) => void;
@@ -52,7 +52,7 @@ export class Present {
       } catch (error) {
         onFailure(error);
       }
-    }, leaseMs / 500);
+    }, leaseMs() / 500);
   }
 
   #end(to: NodeId): void {

@@ -9,7 +9,7 @@ function reminder() {
   return {
     clock,
     atMs,
-    reminder: new Reminder({ clock, quietMs: 100, remind: () => atMs.push(clock.now() - startMs) }),
+    reminder: new Reminder({ clock, quietMs: () => 100, remind: () => atMs.push(clock.now() - startMs) }),
   };
 }
 
@@ -36,6 +36,19 @@ it('not while something happens, and so long after the last of it', () => {
   expect(atMs).toEqual([700]);
 });
 
+it('T12: a length that changes counts from the next look on', () => {
+  const clock = new VirtualClock();
+  const atMs: number[] = [];
+  let quietMs = 100;
+  const r = new Reminder({ clock, quietMs: () => quietMs, remind: () => atMs.push(clock.now()) });
+  const startMs = clock.now();
+  r.start();
+  quietMs = 20;
+  clock.advance(150);
+  expect(atMs.map((at) => at - startMs)).toEqual([100, 120, 140]);
+  r.stop();
+});
+
 it('stops for good, also from within, and can be started anew', () => {
   const { clock, atMs, reminder: r } = reminder();
   r.start();
@@ -50,7 +63,7 @@ it('stops for good, also from within, and can be started anew', () => {
   let times = 0;
   const once = new Reminder({
     clock,
-    quietMs: 10,
+    quietMs: () => 10,
     remind: () => {
       times++;
       once.stop();

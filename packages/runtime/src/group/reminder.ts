@@ -3,7 +3,7 @@ import type { Clock, TimerHandle } from '@synod/protocol';
 export interface ReminderOptions {
   readonly clock: Pick<Clock, 'now' | 'setTimeout' | 'clearTimeout'>;
   /** How long nothing must have happened, ms. */
-  readonly quietMs: number;
+  readonly quietMs: () => number;
   readonly remind: () => void;
 }
 
@@ -24,7 +24,7 @@ export class Reminder {
   start(): void {
     if (this.#timer !== null) return;
     this.noted();
-    this.#arm(this.#options.quietMs);
+    this.#arm(this.#options.quietMs());
   }
 
   /** Something happened: the quiet begins anew. */
@@ -43,11 +43,11 @@ export class Reminder {
 
   #look(): void {
     const { clock, quietMs, remind } = this.#options;
-    const restMs = this.#lastMs + quietMs - clock.now();
+    const restMs = this.#lastMs + quietMs() - clock.now();
     // Timers fire up to 1 ms early.
     if (restMs > 1) return this.#arm(restMs);
     this.noted();
-    this.#arm(quietMs);
+    this.#arm(quietMs());
     remind();
   }
 }
