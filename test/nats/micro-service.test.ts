@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join as pathOf } from 'node:path';
 import { Svcm } from '@nats-io/services';
 import { type NatsServer, startNatsServer } from '@synod/cli/internal';
-import { askWhois, natsBus } from '@synod/nats';
+import { askWhois, type NatsPermissions, natsBus, permissionsOf } from '@synod/nats';
 import { connect as connect2 } from 'nats';
 import { type Group, join } from 'synod';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
@@ -33,8 +33,8 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
   const after = cleanups();
   afterEach(after.run);
 
-  async function member(group: string, node: string): Promise<Group> {
-    const connection = await connect(server.url);
+  async function member(group: string, node: string, connecting = connect(server.url)): Promise<Group> {
+    const connection = await connecting;
     after.add(() => connection.close());
     const journal = await mkdtemp(pathOf(tmpdir(), 'synod-micro-'));
     after.add(() => rm(journal, { recursive: true, force: true }));
@@ -79,6 +79,9 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
     const bus = natsBus(asker, { group: 'orders', node: 'web' });
     after.add(() => bus.close());
     for (let time = 0; time < 3; time++) expect(await askWhois(bus)).toMatchObject({ nodes: ['n1'] });
+    // A question that is none gets no answer, and is told of.
+    bus.request({ role: 'whois', to: 'all' }, new Uint8Array(), () => {});
+    await bus.flush();
 
     const client = await open();
     const { incarnation: id } = orders.status();
@@ -103,7 +106,9 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
       ...identity,
       type: 'io.nats.micro.v1.stats_response',
       started: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*Z$/),
-      endpoints: [{ name: 'whois', subject, num_requests: 3, num_errors: 0 }],
+      endpoints: [
+        { name: 'whois', subject, num_requests: 4, num_errors: 1, last_error: 'not a question that whois knows' },
+      ],
     });
     expect(stats?.endpoints?.[0]?.['processing_time']).toBeGreaterThan(0);
 
@@ -134,6 +139,32 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
       { name: 'synod', metadata: { group: 'orders', node: 'web-7', role: 'candidate' }, endpoints: [] },
     ]);
     await mastership.resign();
+  });
+
+  it('is seen from the reconnect on after which its user may be', async () => {
+    const whole = permissionsOf({ group: 'orders', node: 'n1', kind: 'member' });
+    const allow = whole.subscribe.allow.filter((rule) => !rule.startsWith('$SRV'));
+    const guarded = async (permissions: NatsPermissions, port?: number) => {
+      const users = JSON.stringify([
+        { user: 'n1', password: 'x', permissions },
+        { user: 'ops', password: 'x' },
+      ]);
+      const started = await startNatsServer({
+        extraConfig: `authorization { users: ${users} }`,
+        ...(port && { port }),
+      });
+      after.add(() => started.stop());
+      return started;
+    };
+    const unseen = await guarded({ ...whole, subscribe: { allow } });
+    const group = await member('orders', 'n1', connect(unseen.url, { user: 'n1', pass: 'x' }));
+    const ops = await connectTo(unseen.url, { user: 'ops', pass: 'x' });
+    after.add(() => ops.close());
+    const ping = () => ops.request('$SRV.PING.synod', '', { timeout: 1000 });
+    await expect(ping()).rejects.toThrow('no responders');
+    await unseen.stop();
+    await guarded(whole, unseen.port);
+    await until(async () => expect((await ping()).json()).toMatchObject({ id: group.status().incarnation }));
   });
 
   it('I4: answers nobody at a subject of Synod or of the server', async () => {

@@ -1,6 +1,6 @@
-import { PermissionError, type Subscription } from '@synod/protocol';
+import { type Bus, PermissionError, type Subscription } from '@synod/protocol';
 import { encodeJson } from './json.ts';
-import { isLive, type NatsConnectionLike, type NatsMessageLike } from './nats-connection.ts';
+import { isLive, type NatsConnectionLike, type NatsMessageLike, type NatsSubscriptionLike } from './nats-connection.ts';
 import type { RequestStatistics } from './request-statistics.ts';
 import { isPublicReply, patternOf, SERVICE, SERVICE_VERBS, type ServiceVerb, serviceSubjects } from './subjects.ts';
 
@@ -14,6 +14,8 @@ export interface MicroServiceOptions {
   readonly metadata: () => Readonly<Record<string, string>>;
   /** Of the requests that {@link respondWhois} answers here; `null` where it does not. */
   readonly whois: RequestStatistics | null;
+  /** Over the same connection: tells when it was made anew. */
+  readonly bus: Pick<Bus, 'onConnection'>;
   /** NATS does not let this be heard; everything else goes on. */
   readonly onError: (error: Error) => void;
 }
@@ -23,22 +25,31 @@ export interface MicroServiceOptions {
  * `nats micro info synod` who is master. The one endpoint, at members, is whois.
  */
 export function respondService(connection: NatsConnectionLike, options: MicroServiceOptions): Subscription {
-  const { id } = options;
-  const subscriptions = SERVICE_VERBS.flatMap((verb) =>
-    serviceSubjects(verb, id).map((subject) =>
-      connection.subscribe(subject, {
-        callback: (error, message) => {
-          if (error) options.onError(refused(subject, error));
-          else reply(connection, message, () => answerTo(verb, options, startedAt));
-        },
-      }),
-    ),
-  );
   const startedAt = new Date().toISOString();
+  const subscriptions = new Map<string, NatsSubscriptionLike>();
+  const subscribe = (verb: ServiceVerb, subject: string): void => {
+    if (subscriptions.get(subject)?.isClosed() === false) return;
+    const subscription = connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error) options.onError(refused(subject, error));
+        else reply(connection, message, () => answerTo(verb, options, startedAt));
+      },
+    });
+    subscriptions.set(subject, subscription);
+  };
+  const subscribeAll = (): void => {
+    for (const verb of SERVICE_VERBS) for (const subject of serviceSubjects(verb, options.id)) subscribe(verb, subject);
+  };
+  subscribeAll();
+  // A client drops a refused subscription; the server may have been told better since.
+  const reconnected = options.bus.onConnection((isConnected) => {
+    if (isConnected) subscribeAll();
+  });
   return {
     close: () => {
+      reconnected.close();
       if (connection.isClosed()) return;
-      for (const subscription of subscriptions) subscription.unsubscribe();
+      for (const subscription of subscriptions.values()) subscription.unsubscribe();
     },
   };
 }

@@ -20,6 +20,13 @@ export class RequestStatistics {
     }
   }
 
+  /** Counts a request that is none, and gets no answer. */
+  refused(reason: string): void {
+    this.#requests++;
+    this.#errors++;
+    this.#lastError = reason;
+  }
+
   toJSON() {
     return {
       num_requests: this.#requests,

@@ -44,7 +44,7 @@ export function respondWhois(
 ): Subscription {
   return bus.respond(WHOIS, (payload, _from, answer) => {
     const request = parseJson(payload);
-    if (!isWhoisRequest(request)) return;
+    if (!isWhoisRequest(request)) return statistics.refused('not a question that whois knows');
     statistics.measure(() => {
       const { voters, position, elections } = view();
       const asked = elections.filter(({ election }) => request.election === undefined || election === request.election);

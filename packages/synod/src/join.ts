@@ -73,7 +73,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
         selfFence?.guard(joining);
         if (membership.role === 'observer') return;
         const whois = membership.role === 'member' ? new RequestStatistics() : null;
-        if (connection) beVisible(joining, connection, whois, options);
+        if (connection) beVisible(joining, { connection, bus, whois }, options);
         if (whois === null) return;
         answerWhois(joining, bus, whois);
         if (events) publishEvents(joining, bus, options.leaseMs ?? DEFAULT_LEASE_MS);
@@ -187,8 +187,10 @@ function answerWhois(group: Group, bus: Bus, statistics: RequestStatistics): voi
 /** `nats micro ls` shows each member and candidate, and whom it knows as master. */
 function beVisible(
   group: Group,
-  connection: NatsConnectionLike,
-  whois: RequestStatistics | null,
+  {
+    connection,
+    ...ports
+  }: { readonly connection: NatsConnectionLike; readonly bus: Bus; readonly whois: RequestStatistics | null },
   options: JoinOptions,
 ): void {
   let hasWarned = false;
@@ -201,7 +203,7 @@ function beVisible(
       const { state: role } = group.status();
       return { group: group.name, node: group.node, role, master: master?.node ?? '', term: String(master?.term ?? 0) };
     },
-    whois,
+    ...ports,
     onError: (error) => {
       if (!hasWarned) warn(options, error.message);
       hasWarned = true;
