@@ -100,6 +100,32 @@ describe('TLS', () => {
     expect(anonymous.code).not.toBe(0);
   });
 
+  it('is demanded by tls://: nobody who listens hears a password that was meant for no other', async () => {
+    const { url, port } = await server('authorization { user: n1, password: x }');
+    expect((await processes.synod(['whois', '--group', 'orders', '--nats-url', url])).code).toBe(77);
+    for (const secure of [`tls://n1:x@127.0.0.1:${port}`, `nats://n1:x@127.0.0.1:${port},tls://localhost:${port}`]) {
+      const { code, stderr } = await processes.synod(['whois', '--group', 'orders', '--nats-url', secure]);
+      expect({ code, stderr }).toMatchObject({ code: 69, stderr: expect.stringContaining("does not support 'tls'") });
+    }
+  });
+
+  it('trusts the authority of --nats-ca in place of those of this machine, which are trusted without', async () => {
+    const [ours, theirs] = [await authority(await folder()), await authority(await folder())];
+    const { port } = await server(tls(await ours.issue('server'), ours.ca, false));
+    const ask = (...flags: string[]) =>
+      processes.synod(
+        ['doctor', '--group', 'orders', '--node', 'n1', '--nats-url', `tls://127.0.0.1:${port}`, ...flags],
+        {
+          env: { NODE_EXTRA_CA_CERTS: ours.ca },
+        },
+      );
+    expect(await ask()).toMatchObject({ code: 0, stdout: expect.stringContaining('TLS') });
+    expect(await ask('--nats-ca', theirs.ca)).toMatchObject({
+      code: 69,
+      stderr: expect.stringContaining('certificate'),
+    });
+  });
+
   it('configuration, 78: says which file cannot be read, and what is half given', async () => {
     const args = ['whois', '--group', 'orders', '--nats-ca', '/nowhere/ca.pem', '--nats-cert', '/nowhere/cert.pem'];
     const { code, stderr } = await processes.synod(args);
@@ -124,7 +150,8 @@ describe('creds', () => {
       resolver: MEMORY
       resolver_preload { ${account.getPublicKey()}: ${accountJwt} }
     `);
-    const credsOf = async (node: string, kind: PermissionsOptions['kind']): Promise<Uint8Array> => {
+    /** @param lifeMs - How long they are good for; by default for ever. */
+    const credsOf = async (node: string, kind: PermissionsOptions['kind'], lifeMs?: number): Promise<Uint8Array> => {
       const user = createUser();
       const { publish, subscribe } = permissionsOf({ group: 'orders', node, kind });
       const rules = {
@@ -132,7 +159,8 @@ describe('creds', () => {
         pub: { allow: [...publish.allow], deny: [...publish.deny] },
         sub: { allow: [...subscribe.allow] },
       };
-      return fmtCreds(await encodeUser(node, user, account, rules), user);
+      const limits = lifeMs === undefined ? {} : { exp: Math.ceil((Date.now() + lifeMs) / 1000) };
+      return fmtCreds(await encodeUser(node, user, account, rules, limits), user);
     };
     return { url, credsOf };
   }
@@ -167,5 +195,33 @@ describe('creds', () => {
     });
     const none = await processes.synod(['whois', '--group', 'orders', '--nats-url', url]);
     expect(none).toMatchObject({ code: 77, stdout: '' });
+  });
+
+  it('may be short-lived: who serves and who watches go on by the file that was renewed', async () => {
+    const { url, credsOf } = await operated();
+    const files = await folder();
+    const renewed = { n1: join(files, 'n1.creds'), web: join(files, 'web.creds') };
+    const common = ['--group', 'orders', '--nats-url', url];
+    await writeFile(renewed.n1, await credsOf('n1', 'member', 5000));
+    await writeFile(renewed.web, await credsOf('web', 'observer', 5000));
+    const member = ['--node', 'n1', '--voters', 'n1', '--journal', await folder(), '--nats-creds', renewed.n1];
+    const serve = processes.start('cli', ['serve', ...common, ...member]);
+    const watch = processes.start('cli', ['watch', ...common, '--as', 'web', '--nats-creds', renewed.web]);
+    await serve.until('it is master', ({ stdout, stderr }) => (stderr + stdout).includes('master elected: n1'));
+    await watch.until('it hears of it', ({ stdout }) => stdout.includes('n1'));
+    await writeFile(renewed.n1, await credsOf('n1', 'member'));
+    await writeFile(renewed.web, await credsOf('web', 'observer'));
+    await serve.until('its user is good again', (s) => (s.stderr + s.stdout).includes('connected to NATS again'));
+    await watch.until('its user is good again', ({ stderr }) => stderr.includes('connected to NATS again'));
+    const whois = await processes.synod(['whois', ...common, '--as', 'web', '--nats-creds', renewed.web]);
+    expect(whois).toMatchObject({ code: 0, stdout: expect.stringContaining('n1') });
+  });
+
+  it('configuration, 78: a file that holds none, also where a server would be waited for', async () => {
+    const file = join(await folder(), 'no.creds');
+    await writeFile(file, 'not yet');
+    const member = ['--group', 'orders', '--node', 'n1', '--voters', 'n1', '--journal', await folder()];
+    const { code, stderr } = await processes.synod(['serve', ...member, '--nats-creds', file]);
+    expect({ code, stderr }).toMatchObject({ code: 78, stderr: expect.stringContaining('holds no credentials') });
   });
 });

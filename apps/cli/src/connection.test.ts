@@ -5,9 +5,14 @@ import { EXIT } from './exit.ts';
 it('knows a URL of a server from what is none', () => {
   const servers = ['nats://a:4222', 'a', 'a:4222', '127.0.0.1', 'tls://a', 'nats://user:p%40ss@a:4222'];
   expect(natsProblems({ servers })).toEqual([]);
-  expect(natsProblems({ servers: ['nats://a b'], creds: '/nowhere' })).toEqual([
-    '--nats-url (or NATS_URL): "nats://a b" is no URL of a NATS server',
+  // Of the last two: a kind of connection that is not made, and a user that is none.
+  const wrong = ['nats://a b', 'wss://a', 'nats://%zz:x@a'];
+  expect(natsProblems({ servers: wrong, creds: '/nowhere' })).toEqual([
+    ...wrong.map((server) => `--nats-url (or NATS_URL): "${server}" is no URL of a NATS server`),
     '--nats-creds (or NATS_CREDS): the file /nowhere cannot be read',
+  ]);
+  expect(natsProblems({ servers, creds: import.meta.filename })).toEqual([
+    `--nats-creds (or NATS_CREDS): the file ${import.meta.filename} holds no credentials`,
   ]);
 });
 

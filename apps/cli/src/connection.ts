@@ -8,11 +8,14 @@ import { orAborted } from './interruption.ts';
 
 /** How to reach NATS. */
 export interface NatsOptions {
-  /** URLs; the first that names a user, `nats://user:password@host` or `nats://token@host`, says who we are. */
+  /**
+   * URLs; the first that names a user, `nats://user:password@host` or `nats://token@host`, says who we are. One that begins
+   * with `tls://` demands TLS of all of them.
+   */
   readonly servers: readonly string[];
-  /** File of credentials; none: as nobody in particular. */
+  /** File of credentials, read anew for each connection; none: as nobody in particular. */
   readonly creds?: string;
-  /** Files for TLS, PEM: an authority to trust, and what this client shows. */
+  /** Files for TLS, PEM: the authorities to trust in place of those of this machine, and what this client shows. */
   readonly ca?: string;
   readonly cert?: string;
   readonly key?: string;
@@ -24,8 +27,10 @@ export function natsProblems({ servers, ...files }: NatsOptions): readonly strin
     .filter((server) => urlOf(server) === null)
     .map((server) => `--nats-url (or NATS_URL): "${server}" is no URL of a NATS server`);
   for (const [name, file] of Object.entries(files)) {
-    if (readable(file) !== null) continue;
-    problems.push(`--nats-${name} (or NATS_${name.toUpperCase()}): the file ${file} cannot be read`);
+    const content = readable(file);
+    const isUsable = content !== null && (name !== 'creds' || isCredentials(content));
+    const what = content === null ? 'cannot be read' : 'holds no credentials';
+    if (!isUsable) problems.push(`--nats-${name} (or NATS_${name.toUpperCase()}): the file ${file} ${what}`);
   }
   if ((files.cert === undefined) !== (files.key === undefined)) {
     problems.push('--nats-cert and --nats-key: one is given without the other');
@@ -88,20 +93,58 @@ export async function connectPatiently(
 
 function base(given: NatsOptions): ConnectionOptions {
   const { servers, creds } = given;
-  const content = creds === undefined ? null : readable(creds);
-  if (creds !== undefined && content === null) throw new ConfigError(natsProblems(given));
+  const problems = natsProblems(given);
+  if (problems.length > 0) throw new ConfigError(problems);
   const options = { servers: servers.map(withoutUser), name: 'synod', ...tlsOf(given) };
-  return content ? { ...options, authenticator: credsAuthenticator(content) } : { ...options, ...userOf(servers) };
+  return creds === undefined
+    ? { ...options, ...userOf(servers) }
+    : { ...options, authenticator: credsAuthenticator(credentials(creds)) };
 }
 
-/** A server that demands TLS gets it in any case; what is said here is whom to trust, and what to show. */
-function tlsOf({ ca, cert, key }: NatsOptions): Pick<ConnectionOptions, 'tls'> {
+/** A server that demands TLS gets it in any case; what is said here is whether to demand it, whom to trust, and what to show. */
+function tlsOf({ servers, ca, cert, key }: NatsOptions): Pick<ConnectionOptions, 'tls'> {
   const files = { caFile: ca, certFile: cert, keyFile: key };
   const given = Object.fromEntries(Object.entries(files).filter(([, file]) => file !== undefined));
-  return Object.keys(given).length === 0 ? {} : { tls: given };
+  // The client takes no scheme from a URL either: it would speak, and say its password, in the clear.
+  const isDemanded = servers.some((server) => urlOf(server)?.protocol === 'tls:');
+  return isDemanded || Object.keys(given).length > 0 ? { tls: given } : {};
 }
 
-const urlOf = (server: string): URL | null => URL.parse(server.includes('://') ? server : `nats://${server}`);
+/** Credentials are short-lived where somebody renews the file: read anew each time, as last seen where it holds none just now. */
+function credentials(file: string): () => Uint8Array {
+  let last: Uint8Array = new Uint8Array();
+  return () => {
+    const content = readable(file);
+    if (content !== null && isCredentials(content)) last = content;
+    return last;
+  };
+}
+
+function isCredentials(content: Uint8Array): boolean {
+  try {
+    credsAuthenticator(content)();
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** `null` for what is no URL of a server, or of a kind of connection that this client does not make. */
+function urlOf(server: string): URL | null {
+  const url = URL.parse(server.includes('://') ? server : `nats://${server}`);
+  return url !== null && SCHEMES.has(url.protocol) && isDecodable(url.username + url.password) ? url : null;
+}
+
+const SCHEMES: ReadonlySet<string> = new Set(['nats:', 'tls:']);
+
+function isDecodable(text: string): boolean {
+  try {
+    decodeURIComponent(text);
+    return true;
+  } catch {
+    return false;
+  }
+}
 
 /** The client takes no user from a URL; and no log line may show his password. */
 export const withoutUser = (server: string): string => {

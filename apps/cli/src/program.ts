@@ -16,9 +16,17 @@ const option = (flags: string, description: string, env?: string): Option => {
 };
 
 const NATS = [
-  option('--nats-url <urls>', `servers of NATS, separated by commas (default: ${DEFAULT_NATS_URL})`, 'NATS_URL'),
+  option(
+    '--nats-url <urls>',
+    `servers of NATS, separated by commas; tls:// demands TLS (default: ${DEFAULT_NATS_URL})`,
+    'NATS_URL',
+  ),
   option('--nats-creds <file>', 'credentials for NATS', 'NATS_CREDS'),
-  option('--nats-ca <file>', "authority of the server's certificate, besides those of this machine (PEM)", 'NATS_CA'),
+  option(
+    '--nats-ca <file>',
+    "authority of the server's certificate, in place of those of this machine (PEM)",
+    'NATS_CA',
+  ),
   option('--nats-cert <file>', 'certificate of this client (PEM)', 'NATS_CERT'),
   option('--nats-key <file>', 'its key (PEM)', 'NATS_KEY'),
 ];
