@@ -114,11 +114,30 @@ describe('synod, of a server that minds who asks', () => {
     expect(stderr).toMatch(/authorization/i);
   });
 
-  it.each(['whois', 'status', 'resign'])('permission, 77: %s by a user who may not ask', async (command) => {
-    const { code, stderr } = await synod(command, '--group', 'g', '--nats-url', as('mute'));
+  it.each([
+    ['whois', 'observer'],
+    ['watch', 'observer'],
+    ['status', 'operator'],
+    ['resign', 'operator'],
+  ])('permission, 77: %s by a user who may not ask', async (command, kind) => {
+    const { code, stderr } = await synod(command, '--group', 'g', '--as', 'web', '--nats-url', as('mute'));
     expect(code).toBe(77);
-    // The hint names a command that exists.
-    expect(stderr).toContain('synod permissions --group g --node');
+    // The hint names a command that exists, and what it prints is enough and no more.
+    expect(stderr).toContain(`synod permissions --group g --node web --kind ${kind}`);
+  });
+
+  it('configuration, 78: no time is longer than a timer can be', async () => {
+    const { code, stderr } = await synod(
+      'whois',
+      '--group',
+      'g',
+      '--nats-url',
+      as('ops'),
+      '--timeout-ms',
+      '2147483648',
+    );
+    expect(code).toBe(78);
+    expect(stderr).toContain('--timeout-ms (or SYNOD_TIMEOUT_MS) is "2147483648"');
   });
 
   it.each(['whois', 'status', 'resign'])('unavailable, 69: %s of a group that nobody serves', async (command) => {

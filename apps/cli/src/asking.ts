@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { natsBus } from '@synod/nats';
+import { natsBus, type PermissionsOptions } from '@synod/nats';
 import { ConfigError } from 'synod';
 import { connectOnce, type NatsOptions } from './connection.ts';
 import { DEFAULT_TIMEOUT_MS } from './defaults.ts';
@@ -8,6 +8,9 @@ import { CommandError, EXIT } from './exit.ts';
 import { type Interruption, orAborted } from './interruption.ts';
 import { FlagReader, type Flags } from './options.ts';
 import type { Terminal } from './terminal.ts';
+
+/** A timer of more fires at once. */
+const MAX_TIMEOUT_MS = 2 ** 31 - 1;
 
 /** What every command that asks a group is told by its flags. */
 export interface AskOptions {
@@ -43,9 +46,17 @@ export function askOptions(reader: FlagReader): AskOptions {
     nats: reader.nats(),
     group: reader.name('group', '--group (or SYNOD_GROUP)'),
     as: reader.text('as') === undefined ? `cli-${randomBytes(4).toString('hex')}` : reader.name('as', '--as'),
-    timeoutMs: reader.whole('timeoutMs', '--timeout-ms') ?? DEFAULT_TIMEOUT_MS,
+    timeoutMs: reader.whole('timeoutMs', '--timeout-ms (or SYNOD_TIMEOUT_MS)', MAX_TIMEOUT_MS) ?? DEFAULT_TIMEOUT_MS,
     isJson: reader.flag('json'),
   };
+}
+
+/** What NATS has to let a command do. */
+export interface AskRules {
+  /** Whose rules it needs. Default: those of an observer. */
+  readonly kind?: PermissionsOptions['kind'];
+  /** What NATS refuses ends the command, unless this hears of it. */
+  readonly onRefusal?: (error: Error) => void;
 }
 
 /** Connects, lets `ask` ask, and closes. `readMore` reads flags of the command's own. */
@@ -53,8 +64,7 @@ export async function asking<More>(
   { flags, interruption }: Command,
   readMore: (reader: FlagReader) => More,
   ask: (asking: Asking, more: More) => Promise<number>,
-  /** What NATS refuses ends the command, unless this hears of it. */
-  onRefusal?: (error: Error) => void,
+  { kind = 'observer', onRefusal }: AskRules = {},
 ): Promise<number> {
   const reader = new FlagReader(flags);
   const options = askOptions(reader);
@@ -67,7 +77,7 @@ export async function asking<More>(
   const refused = Promise.withResolvers<never>();
   refused.promise.catch(() => {});
   let isNobodyThere = false;
-  const bus = natsBus(connection, { group, node: as, onError: onRefusal ?? refused.reject });
+  const bus = natsBus(connection, { group, node: as, kind, onError: onRefusal ?? refused.reject });
   bus.onNoResponders(() => {
     isNobodyThere = true;
   });

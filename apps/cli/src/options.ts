@@ -36,11 +36,12 @@ export class FlagReader {
     return value;
   }
 
-  whole(name: string, what: string): number | undefined {
+  whole(name: string, what: string, most = Number.MAX_SAFE_INTEGER): number | undefined {
     const value = this.text(name);
     if (value === undefined) return undefined;
-    if (/^\d{1,15}$/.test(value)) return Number(value);
-    this.problems.push(`${what} is "${value}": a whole number is wanted`);
+    if (/^\d{1,15}$/.test(value) && Number(value) <= most) return Number(value);
+    const atMost = most === Number.MAX_SAFE_INTEGER ? '' : ` of at most ${most}`;
+    this.problems.push(`${what} is "${value}": a whole number${atMost} is wanted`);
     return undefined;
   }
 

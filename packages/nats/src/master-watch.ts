@@ -73,7 +73,7 @@ export async function watchMasterChanges(connection: NatsConnectionLike, options
   const { group, election, onEvent, refreshMs = 30_000 } = options;
   const node = options.node ?? `watch-${crypto.randomUUID().slice(0, 8)}`;
   const onError = options.onError ?? ((error) => process.emitWarning(error));
-  const bus = natsBus(connection, { group, node, onError, needsEcho: false });
+  const bus = natsBus(connection, { group, node, kind: 'observer', onError, needsEcho: false });
   const events = new MasterEvents();
   const tell = (event: MasterEvent): void => {
     const isAsked = event.data.group === group && (election === undefined || event.data.election === election);

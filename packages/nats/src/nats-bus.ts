@@ -20,6 +20,7 @@ import {
   type NatsStatusLike,
   type NatsSubscriptionLike,
 } from './nats-connection.ts';
+import type { PermissionsOptions } from './permissions.ts';
 import { refusalOf } from './refusal.ts';
 import {
   isPublicReply,
@@ -33,6 +34,8 @@ import {
 export interface NatsBusOptions {
   readonly group: string;
   readonly node: NodeId;
+  /** Whose rules it needs, for the hint of a {@link PermissionError}. Default: those of a member. */
+  readonly kind?: PermissionsOptions['kind'];
   /** False for a bus that only asks and listens: then a connection with `noEcho` will do. Default true. */
   readonly needsEcho?: boolean;
   /**
@@ -80,6 +83,8 @@ class NatsBus implements Bus {
   readonly node: NodeId;
   readonly #connection: NatsConnectionLike;
   readonly #onError: (error: Error) => void;
+  /** Command that prints what this node may do. */
+  readonly #permissions: string;
   readonly #channels = new Map<string, Channel>();
   /** Subjects where the server tells that nobody subscribes, each opened once and kept. */
   readonly #noResponderSubjects = new Map<string, string>();
@@ -100,6 +105,8 @@ class NatsBus implements Bus {
     this.group = options.group;
     this.node = options.node;
     this.#onError = options.onError ?? ((error) => process.emitWarning(error));
+    const { group, node, kind = 'member' } = options;
+    this.#permissions = `synod permissions --group ${group} --node ${node} --kind ${kind}`;
     this.#isUp = connection.info !== undefined;
     this.#wasConnected = this.isConnected;
     this.#statuses = connection.status();
@@ -323,7 +330,7 @@ class NatsBus implements Bus {
     const verb = operation === 'publish' ? 'publish' : 'subscribe';
     this.#tell(
       new PermissionError(`NATS does not let node "${this.node}" of group "${this.group}" ${verb} to "${subject}"`, {
-        hint: `Give its user the permissions that this prints: synod permissions --group ${this.group} --node ${this.node}`,
+        hint: `Give its user the permissions that this prints: ${this.#permissions}`,
         cause,
       }),
     );

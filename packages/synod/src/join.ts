@@ -52,7 +52,7 @@ export async function join(nats: NatsConnectionLike | Bus, options: JoinOptions)
   const connection = isBus(nats) ? null : nats;
   const bus = isBus(nats)
     ? nats
-    : natsBus(nats, { group: name, node, onError: (error) => warn(options, error.message) });
+    : natsBus(nats, { group: name, node, kind: membership.role, onError: (error) => warn(options, error.message) });
   const ports: NodePorts = {
     bus,
     clock: systemClock,

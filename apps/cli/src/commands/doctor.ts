@@ -38,7 +38,7 @@ export const doctor = (command: Command): Promise<number> =>
       return isMissing ? EXIT.noPermission : findings.some(({ state }) => state === 'wrong') ? EXIT.no : EXIT.yes;
     },
     // What the server refuses is what is looked for.
-    () => {},
+    { onRefusal: () => {} },
   );
 
 async function server({ connection }: Asking): Promise<Finding> {

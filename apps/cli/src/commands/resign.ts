@@ -27,4 +27,5 @@ export const resign = (command: Command): Promise<number> =>
       else terminal.out(`${answer.node} resigned (term ${term})`);
       return EXIT.yes;
     },
+    { kind: 'operator' },
   );

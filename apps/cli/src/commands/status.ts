@@ -32,6 +32,7 @@ export const status = (command: Command): Promise<number> =>
       else for (const line of print(rows, terminal.paint)) terminal.out(line);
       return EXIT.yes;
     },
+    { kind: 'operator' },
   );
 
 async function check(to: Asking, node: string | undefined, { say }: Terminal): Promise<number> {

@@ -2,7 +2,8 @@ import { type MasterEvent, watchMasterChanges } from '@synod/nats';
 import { ConfigError } from 'synod';
 import { askOptions, type Command } from '../asking.ts';
 import { connectForLong } from '../connection.ts';
-import { aborted, orAborted } from '../interruption.ts';
+import { CommandError, EXIT } from '../exit.ts';
+import { orAborted } from '../interruption.ts';
 import { FlagReader } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
 
@@ -21,17 +22,20 @@ export async function watch({ flags, terminal, interruption }: Command): Promise
   try {
     void tellConnection(connection.status(), terminal);
     const failed = Promise.withResolvers<never>();
-    await using _watch = await watchMasterChanges(connection, {
+    const closed = connection.closed().then((error) => {
+      throw error ?? new CommandError(EXIT.unavailable, 'NATS has closed the connection');
+    });
+    const broken = Promise.race([failed.promise, closed]);
+    const watching = watchMasterChanges(connection, {
       group,
       ...(election === undefined ? {} : { election }),
       node: as,
       onEvent: (event) => terminal.out(isJson ? JSON.stringify(event) : lineOf(event, terminal)),
       onError: failed.reject,
     });
-    const closed = connection.closed().then((error) => {
-      if (error) throw error;
-    });
-    await Promise.race([aborted(signal), failed.promise, closed]);
+    // What is wrong may show before the present is known, and a present that does not come can be interrupted.
+    await using _watch = await orAborted(Promise.race([watching, broken]), signal);
+    await orAborted(broken, signal);
     return exitCode();
   } finally {
     await connection.close();
