@@ -15,7 +15,17 @@ describe('synod', () => {
   it('--help names every command and every exit code, on stdout', async () => {
     const { code, stdout, stderr } = await synod('--help');
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    for (const command of ['serve', 'status', 'watch', 'whois', 'resign', 'permissions', 'doctor', 'demo']) {
+    for (const command of [
+      'serve',
+      'status',
+      'watch',
+      'whois',
+      'resign',
+      'transfer',
+      'permissions',
+      'doctor',
+      'demo',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^  ${command} `, 'm'));
     }
     for (const exit of [0, 1, 2, 69, 70, 75, 77, 78, 130]) expect(stdout).toMatch(new RegExp(`\\b${exit}\\b`));

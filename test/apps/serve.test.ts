@@ -88,8 +88,22 @@ it('three members: one master, its death, its return, its resignation, the end',
   const resigned = await ask('resign', '--json');
   expect(resigned.code).toBe(0);
   const { node, term } = JSON.parse(resigned.stdout);
-  const third = await masterAfter(term);
-  expect(third.node).not.toBe(node);
+  const successor = await masterAfter(term);
+  expect(successor.node).not.toBe(node);
+
+  // To one that is named, and to nobody who is not there.
+  await present();
+  const nowhere = await ask('transfer', '--to', 'n9');
+  expect(nowhere).toMatchObject({ code: 75, stderr: expect.stringContaining(`${successor.node}: `) });
+  expect(await ask('transfer', '--to', successor.node)).toMatchObject({
+    code: 0,
+    stdout: expect.stringContaining('as it was'),
+  });
+  const heir = NODES.find((other) => other !== successor.node && other !== node) as string;
+  const transferred = JSON.parse((await ask('transfer', '--to', heir, '--json')).stdout);
+  expect(transferred).toMatchObject({ group: 'orders', election: 'group', node: heir });
+  const third = await masterAfter(successor.term);
+  expect(third).toMatchObject({ node: heir, term: transferred.term });
 
   // SIGTERM hands over: nobody waits for the lease of one that has left.
   member(third.node).kill('SIGTERM');

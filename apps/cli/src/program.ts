@@ -125,8 +125,14 @@ export async function run(argv: readonly string[]): Promise<number> {
   );
   add('whois', 'who is master', [...ASK, ELECTION], async () => (await import('./commands/whois.ts')).whois);
   add('resign', 'make the master hand over', [...ASK, ELECTION], async () => {
-    return (await import('./commands/resign.ts')).resign;
+    return (await import('./commands/hand-over.ts')).resign;
   });
+  add(
+    'transfer',
+    'make the master hand over to one node, which must be waiting for it',
+    [...ASK, ELECTION, option('--to <node>', 'who is to be master next')],
+    async () => (await import('./commands/hand-over.ts')).transfer,
+  );
   add(
     'permissions',
     'print the NATS permissions of a node',

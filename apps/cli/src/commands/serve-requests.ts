@@ -15,6 +15,16 @@ export interface Resigned {
   readonly term: number;
 }
 
+/** Asks whoever holds this very term to hand over to that node. */
+export interface TransferRequest extends ResignRequest {
+  readonly to: string;
+}
+
+/** The answer: who is master now, and its term. */
+export interface Transferred extends Resigned {
+  readonly node: string;
+}
+
 /** Asks one member, or all of them, how they are. */
 export interface StatusRequest {
   readonly node?: string;
@@ -47,14 +57,27 @@ export function answerOperators(bus: Bus, served: () => Served): void {
     return node === undefined || node === bus.node ? statusOf(bus.node, served()) : undefined;
   });
   respondAdmin(bus, 'resign', async (body, from): Promise<Resigned | undefined> => {
-    const { election, term } = (body ?? {}) as Partial<ResignRequest>;
-    const { group, mastership } = served();
-    // Silent unless concerned: whoever holds that term answers.
-    if (!group || !mastership || mastership.election !== election || mastership.term !== term) return undefined;
+    const held = heldBy(served(), body);
+    if (!held) return undefined;
+    const { group, mastership } = held;
     await mastership.resign({ reason: `asked by ${from}` });
     await isFree(group, mastership);
-    return { election, term: mastership.term };
+    return { election: mastership.election, term: mastership.term };
   });
+  respondAdmin(bus, 'transfer', async (body): Promise<Transferred | undefined> => {
+    const held = heldBy(served(), body);
+    if (!held) return undefined;
+    const { election } = held.mastership;
+    const { node, term } = await held.group.election(election).transfer((body as TransferRequest).to);
+    return { election, node, term };
+  });
+}
+
+/** Silent unless concerned: whoever holds the term that is asked for answers. */
+function heldBy({ group, mastership }: Served, body: unknown): { group: Group; mastership: Mastership } | null {
+  const { election, term } = (body ?? {}) as Partial<ResignRequest>;
+  const isHeld = mastership?.election === election && mastership?.term === term;
+  return group && mastership && isHeld ? { group, mastership } : null;
 }
 
 function statusOf(node: string, { group }: Served): MemberStatus {
