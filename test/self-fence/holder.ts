@@ -35,6 +35,18 @@ const deeds: Record<string, (mastership: Mastership) => Promise<void> | void> = 
       say({ event: 'went on' });
     });
   },
+  /** It is told to stop, and does so for longer than its lease. */
+  'stick-while-it-resigns': async (mastership) => {
+    void mastership.resign();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    block(3 * leaseMs);
+  },
+  /** As it, for half of it. */
+  'stop-slowly': async (mastership) => {
+    void mastership.resign();
+    await new Promise((resolve) => setTimeout(resolve, 10));
+    block(leaseMs / 2);
+  },
   /** Until its lease ends, because NATS is gone. */
   hold: over,
 };

@@ -96,6 +96,18 @@ describe('F3: onOverrun', () => {
     expect(events(ending)).toContain('went on');
   });
 
+  it('abort: whose work is stuck past its lease while it stops is killed, though it has resigned', async () => {
+    const ending = await hold(await natsServer(), 'abort', 'stick-while-it-resigns');
+    expect(ending).toMatchObject({ code: null, signal: 'SIGKILL' });
+    expect(events(ending)).toEqual(['master', 'lost']);
+  });
+
+  it('abort: whose work takes less than its lease to stop lives', async () => {
+    const ending = await hold(await natsServer(), 'abort', 'stop-slowly');
+    expect(ending).toMatchObject({ code: 0, stderr: '' });
+    expect(events(ending)).toContain('went on');
+  });
+
   it('abort: a lease that ends in order kills nobody', async () => {
     const server = await natsServer();
     const ending = await hold(server, 'abort', 'hold', {

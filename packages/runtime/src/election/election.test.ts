@@ -22,6 +22,7 @@ function world(scope?: Scope) {
   const clock = new VirtualClock();
   const told: string[] = [];
   const errors: unknown[] = [];
+  const ended: number[] = [];
   const resigned: { readonly isSettled: boolean }[] = [];
   const state = { isMaster: false, term: 0, isWanted: false };
   const candidate: Candidate = {
@@ -63,6 +64,7 @@ function world(scope?: Scope) {
     }),
     isSelf: () => true,
     askPresent: async () => {},
+    onEnded: (term) => void ended.push(term),
     onError: (error) => void errors.push(error),
     scope,
   });
@@ -71,6 +73,7 @@ function world(scope?: Scope) {
     told,
     resigned,
     errors,
+    ended,
     election,
     elect(term: number) {
       state.isMaster = true;
@@ -125,6 +128,42 @@ describe('runWhileMaster', () => {
     expect(terms).toEqual([5, 7]);
     w.election.close(new ClosedError('over'));
     await running;
+  });
+
+  it('F3: a mastership has ended when its work has stopped, or its lease is over: told once', async () => {
+    const ways: [string, (w: ReturnType<typeof world>) => void, boolean][] = [
+      ['resigned', ({ lose }) => lose('resigned'), false],
+      ['expired', ({ lose }) => lose('expired'), true],
+      ['deposed', ({ lose }) => lose('deposed'), true],
+      ['failed', ({ election }) => election.close(new Error('failed')), true],
+    ];
+    for (const [way, over, isAtOnce] of ways) {
+      const w = world();
+      const { promise: work, resolve: stop } = Promise.withResolvers<void>();
+      const running = w.election.runWhileMaster(() => work);
+      running.catch(() => {});
+      w.elect(5);
+      await settle();
+      over(w);
+      await settle();
+      expect([way, ...w.ended]).toEqual(isAtOnce ? [way, 5] : [way]);
+      stop();
+      await settle();
+      w.election.overrun(5);
+      expect([way, ...w.ended]).toEqual([way, 5]);
+    }
+  });
+
+  it('F3: nor does it last longer than its lease, though work goes on', async () => {
+    const w = world();
+    void w.election.runWhileMaster(() => new Promise(() => {}));
+    w.elect(5);
+    await settle();
+    w.lose('resigned');
+    await settle();
+    expect(w.ended).toEqual([]);
+    w.election.overrun(5);
+    expect(w.ended).toEqual([5]);
   });
 
   it('takes work that finds the lease over by the clock, before the notice of it, for work that stopped', async () => {

@@ -67,6 +67,8 @@ export interface ElectionPorts {
   readonly record: () => { readonly record: MasterRecord; readonly session: Session | null };
   readonly isSelf: (session: Session) => boolean;
   readonly askPresent: (signal?: AbortSignal) => Promise<void>;
+  /** Nothing works by that mastership any more, or its lease is over; told once. */
+  readonly onEnded: (term: number) => void;
   readonly onError: (error: unknown) => void;
   readonly scope?: Scope | undefined;
 }
@@ -93,6 +95,7 @@ export class GroupElection implements Election, Holder {
   readonly #news = new Latest<MasterChange>();
   #current: HeldMastership | null = null;
   #released: Release | null = null;
+  #endedTerm = 0;
   #closedBy: unknown = null;
 
   constructor(ports: ElectionPorts) {
@@ -332,14 +335,25 @@ export class GroupElection implements Election, Holder {
     const mastership = this.#current;
     if (mastership === null || mastership.term !== term || mastership.isOver) return;
     mastership.end(lostBy);
-    if (lostBy !== 'resigned') this.#noteLeaseOver(term);
+    if (lostBy !== 'resigned') {
+      this.#noteLeaseOver(term);
+      this.ended(term);
+    }
     this.#settle(mastership);
   }
 
   /** T7: giving back has come to nothing, and the lease is left to its end or has ended. */
   overrun(term: number): void {
     this.#noteLeaseOver(term);
+    this.ended(term);
     if (this.#current?.isIdle) this.#release();
+  }
+
+  /** Nobody acts by that mastership any more, or the lease behind it is over. */
+  ended(term: number): void {
+    if (term <= this.#endedTerm) return;
+    this.#endedTerm = term;
+    this.#ports.onEnded(term);
   }
 
   /** The record changed, as applied or heard here. */
@@ -354,6 +368,7 @@ export class GroupElection implements Election, Holder {
   close(reason: unknown): void {
     this.#closedBy = reason;
     if (this.#current && !this.#current.isOver) this.#current.end(reason instanceof ClosedError ? 'closed' : 'failed');
+    if (this.#current) this.ended(this.#current.term);
     for (const waiter of this.#waiters) waiter.reject(reason);
     this.#waiters.clear();
     this.#release();
@@ -373,6 +388,7 @@ export class GroupElection implements Election, Holder {
   #settle(mastership: HeldMastership): void {
     void mastership.settled().then(() => {
       if (this.#closedBy) return;
+      this.ended(mastership.term);
       this.#ports.candidate?.settled();
       if (this.#current !== mastership) return;
       // Over by its own clock: nobody is told, the lease behind it has ended or ends by itself.

@@ -44,6 +44,8 @@ export interface ElectionsOptions {
   readonly noQuorum: () => Error | null;
   readonly askPresent: (signal?: AbortSignal) => Promise<void>;
   readonly send: (to: NodeId | typeof EVERYBODY, message: Message) => void;
+  /** Nothing works by that mastership any more, or its lease is over. */
+  readonly onEnded: (election: string, term: number) => void;
   readonly onError: (error: unknown) => void;
 }
 
@@ -88,7 +90,7 @@ export class Elections {
     if (options) this.#settle(name, options);
     const known = this.#named.get(name);
     if (known) return known;
-    const { ports, leaseMs, reader, incarnation, noQuorum, askPresent, onError } = this.#options;
+    const { ports, leaseMs, reader, incarnation, noQuorum, askPresent, onEnded, onError } = this.#options;
     const election = new GroupElection({
       name,
       leaseMs,
@@ -102,6 +104,7 @@ export class Elections {
       },
       isSelf: (session) => session.incarnation === incarnation,
       askPresent,
+      onEnded: (term) => onEnded(name, term),
       onError,
       scope: ports.scope,
     });
@@ -200,8 +203,13 @@ export class Elections {
     this.#stopShards();
     for (const election of this.#named.values()) election.current?.end('closed');
     participant.send({ type: 'stop', mode: 'resign' });
-    for (const { name, current } of this.#named.values()) {
-      if (current) void current.settled().then(() => participant.tell(name, { type: 'settled' }));
+    for (const election of this.#named.values()) {
+      const { name, current } = election;
+      if (!current) continue;
+      void current.settled().then(() => {
+        election.ended(current.term);
+        participant.tell(name, { type: 'settled' });
+      });
     }
   }
 

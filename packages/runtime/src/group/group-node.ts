@@ -215,6 +215,7 @@ export class GroupNode implements Group {
       noQuorum: () => this.#member && noQuorum(this.name, this.#member.voters, this.#leaseMs),
       askPresent: (signal) => this.#askPresent(signal),
       send: (to, message) => this.#send(to, message),
+      onEnded: (election, term) => this.#tell('ended', { election, term, isLeaseOver: this.#isLeaseOver }),
       onError: (error) => this.#report(error),
     });
     this.#present = new Present({
@@ -726,6 +727,11 @@ export class GroupNode implements Group {
     if (!this.#listenedTo.has('renewed')) return;
     for (const { election, term, version, deadlineAtMs } of this.#participant?.licences() ?? [])
       this.#tell('renewed', { election, term, version, deadlineAtMs });
+  }
+
+  get #isLeaseOver(): boolean {
+    const deadline = this.#participant?.deadline();
+    return !deadline || deadline.deadlineAtMs <= this.#ports.clock.now();
   }
 
   #tellDeadline(type: 'extended' | 'shortened'): void {

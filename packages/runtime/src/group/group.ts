@@ -36,6 +36,11 @@ export interface GroupEvents {
   readonly shortened: LeaseDeadline;
   /** This process is master no more. `lostBy`: expired, resigned, deposed, closed or failed. */
   readonly lost: { readonly election: string; readonly term: number; readonly lostBy: string };
+  /**
+   * A mastership that was lost needs no lease any more: nothing here works by it, or its lease is over. Told once. Where the lease
+   * is over, that of all others here is too: of thousands the last hear of it later.
+   */
+  readonly ended: { readonly election: string; readonly term: number; readonly isLeaseOver: boolean };
   /** The master of an election changed, here or elsewhere. */
   readonly change: MasterChange;
   /** Something a person should look at; the group goes on unless it closes. */

@@ -400,6 +400,8 @@ describe('T8: hand-over', () => {
       await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, workMs));
       isWorking = false;
     };
+    const ended: boolean[] = [];
+    a.addEventListener('ended', () => ended.push(isWorking));
     void a.election('jobs').runWhileMaster(work, leases > 0 ? { graceMs: leases * world.leaseMs } : {});
     await world.until(() => isWorking, world.leaseMs);
     void b.election('jobs').runWhileMaster(({ signal }) => held(signal));
@@ -412,6 +414,8 @@ describe('T8: hand-over', () => {
     expect(isWorking).toBe(leases === 0);
     expect(tookMs > workMs).toBe(leases > 0);
     await world.until(() => hasLeft, world.leaseMs / 10);
+    // F3: what may be stuck is watched until it has stopped, or its lease is over.
+    expect(ended).toEqual([leases === 0]);
   });
 
   it('one offer does not end another: who is named by resign({ to }) is next, whoever else is asked meanwhile', async () => {
@@ -721,6 +725,23 @@ describe('live settings', () => {
     await world.until(() => world.masters().length === 0, 300);
     expect(world.clock.now()).toBeGreaterThanOrEqual(Math.floor(deadlineAtMs));
     expect(told).toHaveLength(1);
+  });
+
+  it('F3: of many masterships that end with their lease the first says that it is over for all', async () => {
+    const world = await started();
+    const a = world.node('a');
+    const elections = Array.from({ length: 400 }, (_, i) => a.election(`jobs-${i}`));
+    for (const election of elections) void election.campaign().catch(() => {});
+    await world.until(() => elections.every((election) => election.isMaster()), 4 * world.leaseMs);
+    const ended: { readonly isLeaseOver: boolean; readonly atMs: number }[] = [];
+    a.addEventListener('ended', ({ detail }) => ended.push({ ...detail, atMs: world.clock.now() }));
+    world.network.partition(['a'], ['b', 'c']);
+    await world.until(() => elections.every((election) => !election.isMaster()), 2 * world.leaseMs);
+    const overAtMs = world.clock.now();
+    await world.advance(world.leaseMs / 2);
+    expect(ended).toHaveLength(elections.length);
+    expect(ended.every(({ isLeaseOver }) => isLeaseOver)).toBe(true);
+    expect((ended[0]?.atMs ?? 0) - overAtMs).toBeLessThan(4);
   });
 
   it('T12: what is reckoned in leases is reckoned by the one in force', async () => {

@@ -10,7 +10,7 @@ export class SelfFence {
   readonly #deadline: SharedDeadline;
   readonly #worker: Worker;
   readonly #lateMs: (leaseMs: number) => number;
-  /** Elections that this process is master of; their leases are one, that of its session. */
+  /** Elections that this process is master of, or still works for; their leases are one, that of its session. */
   readonly #held = new Set<string>();
 
   private constructor(deadline: SharedDeadline, worker: Worker, lateMs: (leaseMs: number) => number) {
@@ -49,8 +49,10 @@ export class SelfFence {
     // Not `renewed`, which is told for each mastership: there may be thousands.
     group.addEventListener('extended', ({ detail }) => this.#watch(detail));
     group.addEventListener('shortened', ({ detail }) => this.#watch(detail));
-    group.addEventListener('lost', ({ detail }) => {
-      this.#held.delete(detail.election);
+    // Not `lost`: work of a mastership that is resigned takes its time to stop, and may be stuck past the lease meanwhile (T7).
+    group.addEventListener('ended', ({ detail }) => {
+      if (detail.isLeaseOver) this.#held.clear();
+      else this.#held.delete(detail.election);
       if (this.#held.size === 0) this.#deadline.set(null);
     });
     void group.closed.then(() => this.stop());
