@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { subjectOf } from '@synod/nats';
-import { masterEventSchema } from '@synod/nats/schemas';
+import { eventHeadersSchema, masterEventSchema } from '@synod/nats/schemas';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { file, wanted } from './document.ts';
 
@@ -19,8 +19,11 @@ describe('packages/nats/asyncapi.json', () => {
   it('is valid AsyncAPI 3, spells the subjects that are used, and says of an event what it is checked by', () => {
     const parsed = parse(file);
     expect(parsed).toMatchObject({ version: '3.0.0', problems: [] });
-    expect(parsed['operations']).toEqual(['tellChange', 'answerWhois', 'answerAdmin']);
-    const values = { group: 'orders', election: 'shard-7', action: 'resign', node: 'n1' };
+    expect(parsed['operations']).toEqual([
+      ...['tellChange', 'answerWhois', 'answerAdmin'],
+      ...['answerAllServices', 'answerSynodServices', 'answerSynodService'],
+    ]);
+    const values = { group: 'orders', election: 'shard-7', action: 'resign', node: 'n1', verb: 'PING', id: 'x1' };
     const filled = (parsed['addresses'] as (string | null)[]).map((address) =>
       Object.entries(values).reduce((text, [name, value]) => text?.replace(`{${name}}`, value) ?? null, address),
     );
@@ -28,8 +31,10 @@ describe('packages/nats/asyncapi.json', () => {
       subjectOf('orders', { role: 'event', to: 'shard-7' }, 'n1'),
       subjectOf('orders', { role: 'whois', to: 'all' }, 'n1'),
       subjectOf('orders', { role: 'admin', to: 'resign' }, 'n1'),
+      ...['$SRV.PING', '$SRV.PING.synod', '$SRV.PING.synod.x1'],
       null,
     ]);
+    expect(parsed['eventHeaders']).toMatchObject(JSON.parse(JSON.stringify(eventHeadersSchema)));
     expect(parsed['events']).toMatchObject(JSON.parse(JSON.stringify(masterEventSchema)));
   });
 

@@ -3,6 +3,10 @@ import { readFileSync } from 'node:fs';
 import { Parser } from '@asyncapi/parser';
 
 const { document, diagnostics } = await new Parser().parse(readFileSync(process.argv[2] as string, 'utf8'));
+const event = document
+  ?.messages()
+  .all()
+  .find((message) => message.id() === 'masterEvent');
 const parsed = {
   version: document?.version(),
   problems: diagnostics
@@ -16,11 +20,7 @@ const parsed = {
     ?.channels()
     .all()
     .map((channel) => channel.address()),
-  events: document
-    ?.messages()
-    .all()
-    .find((message) => message.id() === 'masterEvent')
-    ?.payload()
-    ?.json(),
+  events: event?.payload()?.json(),
+  eventHeaders: event?.headers()?.json(),
 };
 console.log(JSON.stringify(parsed));

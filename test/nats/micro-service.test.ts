@@ -4,10 +4,15 @@ import { join as pathOf } from 'node:path';
 import { Svcm } from '@nats-io/services';
 import { type NatsServer, startNatsServer } from '@synod/cli/internal';
 import { askWhois, type NatsPermissions, natsBus, permissionsOf } from '@synod/nats';
+import { serviceAnswerSchema } from '@synod/nats/schemas';
 import { connect as connect2 } from 'nats';
 import { type Group, join } from 'synod';
+import { Compile } from 'typebox/compile';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { cleanups, clients, connectTo, until } from './support.ts';
+
+/** By what the AsyncAPI document says of it. */
+const isServiceAnswer = Compile(serviceAnswerSchema);
 
 interface Seen {
   readonly type: string;
@@ -111,6 +116,7 @@ describe.each(clients)('a member that joined over %s is seen by the micro-servic
       ],
     });
     expect(stats?.endpoints?.[0]?.['processing_time']).toBeGreaterThan(0);
+    for (const answer of [...pinged, info, stats]) expect(isServiceAnswer.Errors(answer)).toEqual([]);
 
     await mastership.resign();
     const [resigned] = await all(client.ping('synod', id));

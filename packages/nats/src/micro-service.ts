@@ -2,6 +2,7 @@ import { type Bus, PermissionError, type Subscription } from '@synod/protocol';
 import { encodeJson } from './json.ts';
 import { isLive, type NatsConnectionLike, type NatsMessageLike, type NatsSubscriptionLike } from './nats-connection.ts';
 import type { RequestStatistics } from './request-statistics.ts';
+import type { ServiceAnswer } from './schemas/service.ts';
 import { isPublicReply, patternOf, SERVICE, SERVICE_VERBS, type ServiceVerb, serviceSubjects } from './subjects.ts';
 
 export interface MicroServiceOptions {
@@ -11,7 +12,7 @@ export interface MicroServiceOptions {
   /** Of the package, `1.2.3`. */
   readonly version: string;
   /** What is shown of this moment: group, node, role, master, term. */
-  readonly metadata: () => Readonly<Record<string, string>>;
+  readonly metadata: () => ServiceAnswer['metadata'];
   /** Of the requests that {@link respondWhois} answers here; `null` where it does not. */
   readonly whois: RequestStatistics | null;
   /** Over the same connection: tells when it was made anew. */
@@ -64,18 +65,22 @@ function reply(connection: NatsConnectionLike, { reply }: NatsMessageLike, answe
   }
 }
 
-function answerTo(verb: ServiceVerb, options: MicroServiceOptions, startedAt: string): object {
+function answerTo(verb: ServiceVerb, options: MicroServiceOptions, startedAt: string): ServiceAnswer {
   const { id, version, group, metadata, whois } = options;
-  const type = `io.nats.micro.v1.${verb.toLowerCase()}_response`;
-  const identity = { type, name: SERVICE, id, version, metadata: metadata() };
-  const endpoint = { name: 'whois', subject: patternOf(group, { role: 'whois', to: 'all' }), queue_group: '' };
+  const identity = { name: SERVICE, id, version, metadata: metadata() } as const;
+  const subject = patternOf(group, { role: 'whois', to: 'all' });
+  const endpoint = { name: 'whois', subject, queue_group: '' } as const;
   switch (verb) {
     case 'PING':
-      return identity;
-    case 'INFO':
-      return { ...identity, description: DESCRIPTION, endpoints: whois ? [endpoint] : [] };
-    case 'STATS':
-      return { ...identity, started: startedAt, endpoints: whois ? [{ ...endpoint, ...whois.toJSON() }] : [] };
+      return { type: 'io.nats.micro.v1.ping_response', ...identity };
+    case 'INFO': {
+      const endpoints = whois ? [endpoint] : [];
+      return { type: 'io.nats.micro.v1.info_response', ...identity, description: DESCRIPTION, endpoints };
+    }
+    case 'STATS': {
+      const endpoints = whois ? [{ ...endpoint, ...whois.toJSON() }] : [];
+      return { type: 'io.nats.micro.v1.stats_response', ...identity, started: startedAt, endpoints };
+    }
   }
 }
 

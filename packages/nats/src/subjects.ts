@@ -80,11 +80,14 @@ export const messageApi = (stream: string): string => `$JS.API.STREAM.MSG.GET.${
 export const SERVICE = 'synod';
 export const SERVICE_VERBS = ['PING', 'INFO', 'STATS'] as const;
 export type ServiceVerb = (typeof SERVICE_VERBS)[number];
-export const serviceSubjects = (verb: ServiceVerb | '*', id: string): readonly string[] => [
+export const serviceSubjects = (verb: ServiceVerb | '*' | '{verb}', id: string): readonly string[] => [
   `$SRV.${verb}`,
   `$SRV.${verb}.${SERVICE}`,
   `$SRV.${verb}.${SERVICE}.${id}`,
 ];
+
+/** The same as a document writes them. */
+export const SERVICE_TEMPLATES = serviceSubjects('{verb}', '{id}');
 
 /** A subject as a document writes it: `synod.{group}.event.{election}.from.{node}`. */
 export const subjectTemplate = (role: Role, to: string, from: string): string =>

@@ -1,7 +1,8 @@
 import { NAME_PATTERN } from '@synod/protocol';
-import { subjectTemplate } from '../subjects.ts';
+import { SERVICE_TEMPLATES, SERVICE_VERBS, subjectTemplate } from '../subjects.ts';
 import { adminAnswerSchema } from './admin.ts';
-import { masterEventSchema } from './events.ts';
+import { eventHeadersSchema, masterEventSchema } from './events.ts';
+import { serviceAnswerSchema } from './service.ts';
 import { whoisAnswerSchema, whoisRequestSchema } from './whois.ts';
 
 /**
@@ -17,8 +18,7 @@ export const asyncApi = (version: string): object => ({
     version,
     description:
       'Who is master of an election, as the members of a group tell it over NATS. News, not a licence: what acts as master ' +
-      'sends its term with each write, and the resource refuses a lower one. Besides, members answer the micro-service ' +
-      'protocol of NATS ($SRV.PING, $SRV.INFO, $SRV.STATS; ADR-32) by the name synod.',
+      'sends its term with each write, and the resource refuses a lower one.',
     license: { name: 'MIT' },
   },
   defaultContentType: 'application/json',
@@ -43,12 +43,28 @@ export const asyncApi = (version: string): object => ({
       parameters: { group, action: { description: 'What is asked for: `status`, `resign` …' }, node: sender },
       messages: { adminRequest: { $ref: '#/components/messages/adminRequest' } },
     },
+    ...Object.fromEntries(
+      SERVICE_TEMPLATES.map((address, index) => [
+        services[index]?.channel,
+        {
+          address,
+          description:
+            'The micro-service protocol of NATS (ADR-32), which members and candidates answer by the name synod.',
+          parameters: {
+            verb: { description: 'What is asked for', enum: SERVICE_VERBS },
+            ...(address.includes('{id}') ? { id: { description: 'One life of one node' } } : {}),
+          },
+          messages: { serviceRequest: { $ref: '#/components/messages/serviceRequest' } },
+        },
+      ]),
+    ),
     answers: {
       address: null,
       description: 'The reply subject of NATS that the asker names.',
       messages: {
         whoisAnswer: { $ref: '#/components/messages/whoisAnswer' },
         adminAnswer: { $ref: '#/components/messages/adminAnswer' },
+        serviceAnswer: { $ref: '#/components/messages/serviceAnswer' },
       },
     },
   },
@@ -60,21 +76,37 @@ export const asyncApi = (version: string): object => ({
     },
     answerWhois: answering('whois', 'whoisRequest', 'whoisAnswer'),
     answerAdmin: answering('admin', 'adminRequest', 'adminAnswer'),
+    ...Object.fromEntries(
+      services.map(({ channel, operation }) => [operation, answering(channel, 'serviceRequest', 'serviceAnswer')]),
+    ),
   },
   components: {
     messages: {
       masterEvent: {
         title: 'A change of mastership',
         contentType: 'application/cloudevents+json',
+        headers: plain(eventHeadersSchema),
         payload: plain(masterEventSchema),
       },
       whoisRequest: { title: 'Who is master?', payload: plain(whoisRequestSchema) },
       whoisAnswer: { title: "One member's view of the masterships", payload: plain(whoisAnswerSchema) },
       adminRequest: { title: 'What an operator asks of a member', payload: { description: 'Depends on the action.' } },
       adminAnswer: { title: 'What a member answers an operator', payload: plain(adminAnswerSchema) },
+      serviceRequest: {
+        title: 'Which services are there, and how are they?',
+        payload: { description: 'Not looked at.' },
+      },
+      serviceAnswer: { title: 'What a member or candidate tells of itself', payload: plain(serviceAnswerSchema) },
     },
   },
 });
+
+/** By how much a question narrows the services down. */
+const services = [
+  { channel: 'allServices', operation: 'answerAllServices' },
+  { channel: 'synodServices', operation: 'answerSynodServices' },
+  { channel: 'synodService', operation: 'answerSynodService' },
+] as const;
 
 const named = (what: string) => ({ description: `${what}. Matches \`${NAME_PATTERN}\`.` });
 const group = named('The nodes that elect one master together');

@@ -47,3 +47,9 @@ export const masterEventSchema = Type.Object({
   data: electionStateSchema,
 });
 export type MasterEvent = Readonly<Static<typeof masterEventSchema>>;
+
+/** Headers of the message that carries an event, where the server takes any. */
+export const eventHeadersSchema = Type.Object({
+  /** The event's id: JetStream keeps the first message of it. */
+  'Nats-Msg-Id': Type.Optional(masterEventSchema.properties.id),
+});
