@@ -29,8 +29,8 @@ export interface JoinOptions {
    */
   readonly eligible?: () => boolean | Promise<boolean>;
   /**
-   * What happens when the main thread of this process is stuck past the end of a mastership it holds: nothing until it goes on
-   * (default), or a second thread kills the process at once, without handlers (F3).
+   * What happens when the main thread of this process is stuck past the end of a mastership it holds, or of one whose work has
+   * not stopped yet: nothing until it goes on (default), or a second thread kills the process at once, without handlers (F3).
    */
   readonly onOverrun?: 'notify' | 'abort';
   /** First position of a group whose name was used by another before (I5). */
