@@ -217,6 +217,24 @@ describe('creds', () => {
     expect(whois).toMatchObject({ code: 0, stdout: expect.stringContaining('n1') });
   });
 
+  it('that nobody renews end who serves and who watches with a reason, which no trace of a stack is', async () => {
+    const { url, credsOf } = await operated();
+    const file = join(await folder(), 'n1.creds');
+    await writeFile(file, await credsOf('n1', 'member', 5000));
+    const common = ['--group', 'orders', '--nats-url', url, '--nats-creds', file];
+    const member = ['--node', 'n1', '--voters', 'n1', '--journal', await folder()];
+    const ended = [
+      ['serve', ...common, ...member],
+      ['watch', ...common, '--as', 'n1'],
+    ].map((args) => processes.synod(args));
+    for (const { code, stderr } of await Promise.all(ended)) {
+      // A client that dials anew may have met its refusal as a connection that ended.
+      expect([69, 77]).toContain(code);
+      expect(stderr).toMatch(/^synod: NATS (refuses this user|cannot be reached)/m);
+      expect(stderr).not.toMatch(/^ +at /m);
+    }
+  });
+
   it('configuration, 78: a file that holds none, also where a server would be waited for', async () => {
     const file = join(await folder(), 'no.creds');
     await writeFile(file, 'not yet');

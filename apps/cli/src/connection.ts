@@ -167,6 +167,10 @@ function readable(file: string): Uint8Array | null {
   }
 }
 
+/** Why a connection ended that was to outlive its server; `error` is what its `closed()` tells. */
+export const endOf = (error: Error | undefined, options: NatsOptions): unknown =>
+  error ? refusalOrUnavailable(error, options) : new CommandError(EXIT.unavailable, 'NATS has closed the connection');
+
 function refusalOrUnavailable(error: unknown, { servers }: NatsOptions): unknown {
   if (isNatsRefusal(error) || error instanceof ConfigError) return error;
   const reason = rootOf(error);

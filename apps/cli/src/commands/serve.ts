@@ -12,9 +12,8 @@ import {
   recordHistory,
 } from 'synod';
 import type { Command } from '../asking.ts';
-import { connectPatiently, type NatsOptions, withoutUser } from '../connection.ts';
+import { connectPatiently, endOf, type NatsOptions, withoutUser } from '../connection.ts';
 import { DEFAULT_LEASE_MS } from '../defaults.ts';
-import { CommandError, EXIT } from '../exit.ts';
 import { aborted } from '../interruption.ts';
 import { createLogger } from '../log.ts';
 import { FlagReader, type Flags } from '../options.ts';
@@ -48,7 +47,7 @@ export async function serve({ flags, terminal, interruption }: Command): Promise
 
 async function beMember(
   connection: NatsConnection,
-  { join: joinOptions, history }: ServeOptions,
+  { nats, join: joinOptions, history }: ServeOptions,
   { logger, signal }: { readonly logger: LoggerLike; readonly signal: AbortSignal },
 ): Promise<void> {
   const { group: name, node } = joinOptions;
@@ -81,8 +80,7 @@ async function beMember(
   } finally {
     await bus.close();
   }
-  if (connection.isClosed() && !signal.aborted)
-    throw new CommandError(EXIT.unavailable, 'NATS has closed the connection');
+  if (connection.isClosed() && !signal.aborted) throw endOf((await connection.closed()) ?? undefined, nats);
 }
 
 /** @throws ConfigError with every problem at once, before anything is begun. */

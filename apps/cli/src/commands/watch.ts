@@ -1,8 +1,7 @@
 import { type MasterEvent, watchMasterChanges } from '@synod/nats';
 import { ConfigError } from 'synod';
 import { askOptions, type Command } from '../asking.ts';
-import { connectForLong } from '../connection.ts';
-import { CommandError, EXIT } from '../exit.ts';
+import { connectForLong, endOf } from '../connection.ts';
 import { orAborted } from '../interruption.ts';
 import { FlagReader } from '../options.ts';
 import type { Terminal } from '../terminal.ts';
@@ -23,7 +22,7 @@ export async function watch({ flags, terminal, interruption }: Command): Promise
     void tellConnection(connection.status(), terminal);
     const failed = Promise.withResolvers<never>();
     const closed = connection.closed().then((error) => {
-      throw error ?? new CommandError(EXIT.unavailable, 'NATS has closed the connection');
+      throw endOf(error ?? undefined, nats);
     });
     const broken = Promise.race([failed.promise, closed]);
     const watching = watchMasterChanges(connection, {
