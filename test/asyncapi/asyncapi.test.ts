@@ -20,16 +20,25 @@ describe('packages/nats/asyncapi.json', () => {
     const parsed = parse(file);
     expect(parsed).toMatchObject({ version: '3.0.0', problems: [] });
     expect(parsed['operations']).toEqual([
-      ...['tellChange', 'answerWhois', 'answerAdmin'],
+      ...['tellChange', 'answerWhois', 'answerHealth', 'answerAdmin'],
       ...['answerAllServices', 'answerSynodServices', 'answerSynodService'],
     ]);
-    const values = { group: 'orders', election: 'shard-7', action: 'resign', node: 'n1', verb: 'PING', id: 'x1' };
+    const values = {
+      group: 'orders',
+      election: 'shard-7',
+      action: 'resign',
+      node: 'n1',
+      verb: 'PING',
+      id: 'x1',
+      member: 'n2',
+    };
     const filled = (parsed['addresses'] as (string | null)[]).map((address) =>
       Object.entries(values).reduce((text, [name, value]) => text?.replace(`{${name}}`, value) ?? null, address),
     );
     expect(filled).toEqual([
       subjectOf('orders', { role: 'event', to: 'shard-7' }, 'n1'),
       subjectOf('orders', { role: 'whois', to: 'all' }, 'n1'),
+      subjectOf('orders', { role: 'whois', to: 'n2' }, 'n1'),
       subjectOf('orders', { role: 'admin', to: 'resign' }, 'n1'),
       ...['$SRV.PING', '$SRV.PING.synod', '$SRV.PING.synod.x1'],
       null,

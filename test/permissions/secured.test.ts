@@ -186,6 +186,10 @@ describe('creds', () => {
     };
     const n1 = await file('n1', 'member');
     await serves(url, n1, await file('web', 'observer'));
+    // The health check of a container has the credentials of its member.
+    const check = ['status', '--check', '--group', 'orders', '--nats-url', url, ...n1];
+    const healthy = await processes.synod(check, { env: { SYNOD_NODE: 'n1' } });
+    expect(healthy).toMatchObject({ code: 0, stderr: '' });
     const doctor = (...flags: string[]) =>
       processes.synod(['doctor', '--group', 'orders', '--nats-url', url, '--timeout-ms', '2000', ...flags]);
     expect(await doctor('--node', 'n1', ...n1)).toMatchObject({ code: 0, stderr: '' });

@@ -1,4 +1,4 @@
-import { type Bus, type NodeId, type Subscription, SynodError } from '@synod/protocol';
+import { type Address, type Bus, type NodeId, type Subscription, SynodError } from '@synod/protocol';
 import { type AskOptions, ask } from './ask.ts';
 import { encodeJson, parseJson } from './json.ts';
 import type { AdminAnswer } from './schemas/admin.ts';
@@ -20,7 +20,19 @@ export function respondAdmin(
   action: string,
   handle: (body: unknown, from: NodeId) => unknown | Promise<unknown>,
 ): Subscription {
-  return bus.respond({ role: 'admin', to: action }, (payload, from, answer) => {
+  return respondAt(bus, { role: 'admin', to: action }, handle);
+}
+
+/** Answers whoever asks how this node is: a health check asks with the node's own credentials, which are no operator's. */
+export const respondHealth = (bus: Bus, health: () => unknown): Subscription =>
+  respondAt(bus, { role: 'whois', to: bus.node }, health);
+
+function respondAt(
+  bus: Bus,
+  address: Address,
+  handle: (body: unknown, from: NodeId) => unknown | Promise<unknown>,
+): Subscription {
+  return bus.respond(address, (payload, from, answer) => {
     const body = parseJson(payload);
     if (body === undefined) return;
     void carryOut(() => handle(body, from), bus).then((answered) => {
@@ -40,10 +52,22 @@ export function askAdmin(
   body: unknown,
   options: AskAdminOptions = {},
 ): Promise<AdminAnswer[]> {
-  const { expected = 1 } = options;
+  return askAt(bus, { role: 'admin', to: action }, body, options);
+}
+
+/** Asks one node how it is. @returns its answer, or none in `timeoutMs`. */
+export const askHealth = (bus: Bus, node: NodeId, options: AskOptions = {}): Promise<AdminAnswer[]> =>
+  askAt(bus, { role: 'whois', to: node }, {}, options);
+
+function askAt(
+  bus: Bus,
+  to: Address,
+  body: unknown,
+  { expected = 1, ...options }: AskAdminOptions,
+): Promise<AdminAnswer[]> {
   return ask<AdminAnswer>(bus, {
     ...options,
-    to: { role: 'admin', to: action },
+    to,
     payload: encodeJson(body ?? null),
     parse: (payload) => {
       const answer = parseJson(payload);

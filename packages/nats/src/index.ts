@@ -1,4 +1,4 @@
-export { type AskAdminOptions, askAdmin, respondAdmin } from './admin.ts';
+export { type AskAdminOptions, askAdmin, askHealth, respondAdmin, respondHealth } from './admin.ts';
 export type { AskOptions } from './ask.ts';
 export { adviseConnection } from './connection-advice.ts';
 export {

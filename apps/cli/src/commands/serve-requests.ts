@@ -1,4 +1,4 @@
-import { type natsBus, respondAdmin } from '@synod/nats';
+import { type natsBus, respondAdmin, respondHealth } from '@synod/nats';
 import type { Group, GroupStatus, Mastership } from 'synod';
 
 type Bus = ReturnType<typeof natsBus>;
@@ -50,8 +50,17 @@ export interface Served {
   readonly mastership: Mastership | null;
 }
 
-/** Answers operators for as long as `bus` lives. Who may ask is settled by the permissions of NATS. */
+/** What a health check looks at. */
+export type MemberHealth = Pick<MemberStatus, 'node' | 'state' | 'hasQuorum'> & { readonly detail?: string | null };
+
+/** Answers operators, and health checks, for as long as `bus` lives. Who may ask is settled by the permissions of NATS. */
 export function answerOperators(bus: Bus, served: () => Served): void {
+  respondHealth(bus, (): MemberHealth => {
+    const { group } = served();
+    if (!group) return { node: bus.node, state: 'connecting', hasQuorum: false };
+    const { node, state, hasQuorum, detail } = group.status();
+    return { node, state, hasQuorum, detail };
+  });
   respondAdmin(bus, 'status', (body) => {
     const { node } = (body ?? {}) as StatusRequest;
     return node === undefined || node === bus.node ? statusOf(bus.node, served()) : undefined;

@@ -1,8 +1,8 @@
-import { type AdminAnswer, askAdmin, askWhois, type Whois } from '@synod/nats';
+import { type AdminAnswer, askAdmin, askHealth, askWhois, type Whois } from '@synod/nats';
 import { type Asking, asking, type Command } from '../asking.ts';
 import { EXIT } from '../exit.ts';
 import { type Paint, type Terminal, table } from '../terminal.ts';
-import type { MemberStatus, StatusRequest } from './serve-requests.ts';
+import type { MemberHealth, MemberStatus, StatusRequest } from './serve-requests.ts';
 
 /** More members than any group has: all that answer are wanted. */
 const EVERYBODY = 1000;
@@ -11,19 +11,21 @@ const EVERYBODY = 1000;
 const MORE_MS = 250;
 
 /** Prints how each member is; with `--check` only says by its exit code whether one is joined and sees a quorum. */
-export const status = (command: Command): Promise<number> =>
-  asking(
-    command,
+export function status(command: Command): Promise<number> {
+  const { flags } = command;
+  // A check is of the container it runs in, by the credentials of that: the node asks in its own name.
+  const checked = flags['check'] === true ? flags['node'] || process.env['SYNOD_NODE'] || undefined : undefined;
+  return asking(
+    checked === undefined ? command : { ...command, flags: { ...flags, node: checked, as: flags['as'] || checked } },
     (reader) => ({
       node: reader.text('node') === undefined ? undefined : reader.name('node', '--node'),
       isCheck: reader.flag('check'),
     }),
     async (to, { node, isCheck }) => {
-      // A check is of the container it runs in.
-      if (isCheck) return check(to, node ?? (process.env['SYNOD_NODE'] || undefined), command.terminal);
+      if (isCheck) return check(to, node, command.terminal);
       const { terminal } = command;
       const [members, whois] = await Promise.all([
-        askMembers(to, undefined),
+        askMembers(to),
         askWhois(to.bus, { quorum: EVERYBODY, timeoutMs: to.timeoutMs, waitMs: MORE_MS, signal: to.signal }),
       ]);
       const rows = merge(members, whois).filter((row) => node === undefined || row.node === node);
@@ -32,11 +34,12 @@ export const status = (command: Command): Promise<number> =>
       else for (const line of print(rows, terminal.paint)) terminal.out(line);
       return EXIT.yes;
     },
-    { kind: 'operator' },
+    { kind: checked === undefined ? 'operator' : 'member' },
   );
+}
 
 async function check(to: Asking, node: string | undefined, { say }: Terminal): Promise<number> {
-  const members = await askMembers(to, node);
+  const members = await (node === undefined ? askMembers(to) : askHealthOf(to, node));
   if (members.length === 0) throw to.silence(node ?? 'a member');
   const sick = members.filter((member) => !isHealthy(member));
   for (const member of sick) {
@@ -48,16 +51,17 @@ async function check(to: Asking, node: string | undefined, { say }: Terminal): P
 }
 
 /** Joined, and in touch with a majority. Not "is master": a rolling update would wait for ever (interfaces.md). */
-const isHealthy = ({ state, hasQuorum }: MemberStatus): boolean =>
+const isHealthy = ({ state, hasQuorum }: MemberHealth): boolean =>
   (state === 'voter' || state === 'follower') && hasQuorum;
 
-async function askMembers(
-  { bus, timeoutMs, signal }: Asking,
-  node: string | undefined,
-): Promise<readonly MemberStatus[]> {
-  const request: StatusRequest = node === undefined ? {} : { node };
-  const expected = node === undefined ? EVERYBODY : 1;
-  const answers = await askAdmin(bus, 'status', request, { timeoutMs, signal, expected, waitMs: MORE_MS });
+async function askHealthOf({ bus, timeoutMs, signal }: Asking, node: string): Promise<readonly MemberHealth[]> {
+  const answers = await askHealth(bus, node, { timeoutMs, signal });
+  return answers.flatMap((answer) => ('result' in answer ? [answer.result as MemberHealth] : []));
+}
+
+async function askMembers({ bus, timeoutMs, signal }: Asking): Promise<readonly MemberStatus[]> {
+  const request: StatusRequest = {};
+  const answers = await askAdmin(bus, 'status', request, { timeoutMs, signal, expected: EVERYBODY, waitMs: MORE_MS });
   return answers.flatMap((answer: AdminAnswer) => ('result' in answer ? [answer.result as MemberStatus] : []));
 }
 

@@ -37,6 +37,12 @@ export const asyncApi = (version: string): object => ({
       parameters: { group, node: sender },
       messages: { whoisRequest: { $ref: '#/components/messages/whoisRequest' } },
     },
+    health: {
+      address: subjectTemplate('whois', '{member}', 'node'),
+      description: 'Asks one member, a `synod serve`, how it is: what its health check does.',
+      parameters: { group, member: named('Who is asked'), node: sender },
+      messages: { healthRequest: { $ref: '#/components/messages/healthRequest' } },
+    },
     admin: {
       address: subjectTemplate('admin', '{action}', 'node'),
       description: 'Requests of operators. Who may ask is settled by the permissions of NATS.',
@@ -75,6 +81,7 @@ export const asyncApi = (version: string): object => ({
       messages: [{ $ref: '#/channels/events/messages/masterEvent' }],
     },
     answerWhois: answering('whois', 'whoisRequest', 'whoisAnswer'),
+    answerHealth: answering('health', 'healthRequest', 'adminAnswer'),
     answerAdmin: answering('admin', 'adminRequest', 'adminAnswer'),
     ...Object.fromEntries(
       services.map(({ channel, operation }) => [operation, answering(channel, 'serviceRequest', 'serviceAnswer')]),
@@ -90,8 +97,9 @@ export const asyncApi = (version: string): object => ({
       },
       whoisRequest: { title: 'Who is master?', payload: plain(whoisRequestSchema) },
       whoisAnswer: { title: "One member's view of the masterships", payload: plain(whoisAnswerSchema) },
+      healthRequest: { title: 'How is it?', payload: { description: 'JSON that is not looked at.' } },
       adminRequest: { title: 'What an operator asks of a member', payload: { description: 'Depends on the action.' } },
-      adminAnswer: { title: 'What a member answers an operator', payload: plain(adminAnswerSchema) },
+      adminAnswer: { title: 'What a member answers an operator, or how it is', payload: plain(adminAnswerSchema) },
       serviceRequest: {
         title: 'Which services are there, and how are they?',
         payload: { description: 'Not looked at.' },
