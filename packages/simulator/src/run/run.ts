@@ -305,6 +305,7 @@ class Run {
     for (const users of this.#users.values()) for (const user of users) user.stay();
     this.#options.watcher?.healed?.([...all]);
     if (healed.size < majority || !this.#canForm(healed)) return null;
+    await this.#awaitMajority(healed, majority);
     const healedMs = world.nowMs;
     const boundMs = masterWithinMs(this.#plan) + this.#busyMs(healed);
     const missing = this.#wanted(all);
@@ -321,6 +322,16 @@ class Run {
     await this.#demandNews(all);
     await this.#demandRest(all);
     return tookMs / this.#plan.leaseMs;
+  }
+
+  /** L1 is of a majority that can talk: where that takes one who was told to leave before, the time counts from his return. */
+  async #awaitMajority(healed: ReadonlySet<NodeId>, majority: number): Promise<void> {
+    const { world } = this.#group;
+    const isThere = () => {
+      const lives = [...healed].map((node) => this.#group.life(node));
+      return lives.filter((life) => life && !this.#leaving.has(life)).length >= majority;
+    };
+    if (!isThere()) await world.run(world.nowMs + LEAVING_LEASES * this.#plan.leaseMs, isThere);
   }
 
   /**
