@@ -1,14 +1,13 @@
 import { type NatsServer, startNatsServer } from '@synod/cli/internal';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { until } from '../nats/support.ts';
-import { LEASE_MS } from './messages.ts';
+import { CLIENTS, LEASE_MS } from './messages.ts';
 import { type Pod, Pods } from './pods.ts';
 
 let server: NatsServer;
 let pods: Pods;
 beforeEach(async () => {
   server = await startNatsServer();
-  pods = new Pods(server.url);
 });
 afterEach(async () => {
   await pods.endAll();
@@ -19,7 +18,11 @@ const elected = async (pod: Pod) => pod.ask({ type: 'campaign' }, 'elected');
 const sinceMs = (from: { readonly atNs: string }, to: { readonly atNs: string }): number =>
   Number(BigInt(to.atNs) - BigInt(from.atNs)) / 1e6;
 
-describe('hand-over between processes', () => {
+describe.each(CLIENTS)('hand-over between processes over %s', (client) => {
+  beforeEach(() => {
+    pods = new Pods(server.url, client);
+  });
+
   it('resign to one that waits: it is master next, within a fraction of a lease, though another waits too', async () => {
     const [n1, n2, n3] = (await pods.voters()) as [Pod, Pod, Pod];
     const { term } = await elected(n1);
@@ -65,7 +68,11 @@ describe('hand-over between processes', () => {
   });
 });
 
-describe('a candidate that is no voter, in a process of its own', () => {
+describe.each(CLIENTS)('a candidate that is no voter, in a process of its own, over %s', (client) => {
+  beforeEach(() => {
+    pods = new Pods(server.url, client);
+  });
+
   /** Asked again and again until `end`: at no time was it master no more. */
   async function keeps(pod: Pod, term: number, end: Promise<unknown>): Promise<void> {
     let isOver = false;

@@ -2,6 +2,10 @@ export const VOTERS = ['n1', 'n2', 'n3'] as const;
 export const ELECTION = 'jobs';
 export const LEASE_MS = 2000;
 
+/** Clients of NATS that a pod may have. */
+export const CLIENTS = ['@nats-io/transport-node 3', 'nats 2'] as const;
+export type Client = (typeof CLIENTS)[number];
+
 /** What a pod is told. */
 export interface PodHears {
   readonly type: 'campaign' | 'resign' | 'transfer' | 'status';

@@ -1,16 +1,17 @@
-// Run as a process of its own: `pod.ts <nats url> <node> <role> <journal> <priority>`. It does what it is told by its parent.
+// Run as a process of its own: `pod.ts <nats url> <node> <role> <journal> <priority> <client>`. It does what it is told by its parent.
 import { connect } from '@nats-io/transport-node';
+import { connect as connect2 } from 'nats';
 import { type JoinMembership, join, type Mastership } from 'synod';
-import { ELECTION, LEASE_MS, type PodHears, type PodSays, VOTERS } from './messages.ts';
+import { type Client, ELECTION, LEASE_MS, type PodHears, type PodSays, VOTERS } from './messages.ts';
 
-const [servers = '', node = '', role = '', journal = '', priority = '0'] = process.argv.slice(2);
+const [servers = '', node = '', role = '', journal = '', priority = '0', client = ''] = process.argv.slice(2);
 
 /** Instants on one clock for all processes of the machine. */
 const say = (event: Omit<PodSays, 'node' | 'atNs'>): void =>
   void process.send?.({ ...event, node, atNs: String(process.hrtime.bigint()) } satisfies PodSays);
 process.on('disconnect', () => process.exit(1));
 
-const nats = await connect({
+const nats = await (client === ('nats 2' satisfies Client) ? connect2 : connect)({
   servers,
   name: node,
   maxReconnectAttempts: -1,

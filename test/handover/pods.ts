@@ -2,7 +2,7 @@ import { type ChildProcess, fork } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type PodHears, type PodSays, VOTERS } from './messages.ts';
+import { type Client, type PodHears, type PodSays, VOTERS } from './messages.ts';
 
 /** A node of the group, a process of its own. */
 export class Pod {
@@ -13,10 +13,16 @@ export class Pod {
   readonly #looking = new Set<() => void>();
   #stderr = '';
 
-  constructor(servers: string, node: string, role: 'member' | 'candidate', journal: string, priority = 0) {
+  constructor(
+    { servers, client }: { readonly servers: string; readonly client: Client },
+    node: string,
+    role: 'member' | 'candidate',
+    journal: string,
+    priority = 0,
+  ) {
     this.node = node;
     const program = join(import.meta.dirname, 'pod.ts');
-    this.#child = fork(program, [servers, node, role, journal, String(priority)], {
+    this.#child = fork(program, [servers, node, role, journal, String(priority), client], {
       execArgv: ['--conditions=@synod/source'],
       stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
     });
@@ -73,12 +79,12 @@ export class Pod {
 
 /** All pods of one test: whatever it comes to, all of them end with it. */
 export class Pods {
-  readonly #servers: string;
+  readonly #nats: { readonly servers: string; readonly client: Client };
   readonly #pods: Pod[] = [];
   #folder: string | null = null;
 
-  constructor(servers: string) {
-    this.#servers = servers;
+  constructor(servers: string, client: Client) {
+    this.#nats = { servers, client };
   }
 
   /** Three voters, joined. */
@@ -101,7 +107,7 @@ export class Pods {
   }
 
   #start(node: string, role: 'member' | 'candidate', priority = 0): Pod {
-    const pod = new Pod(this.#servers, node, role, join(this.#folder ?? tmpdir(), node), priority);
+    const pod = new Pod(this.#nats, node, role, join(this.#folder ?? tmpdir(), node), priority);
     this.#pods.push(pod);
     return pod;
   }
