@@ -61,3 +61,18 @@ it('whoever agreed hears that it still stands until it is given back, and nothin
   await clock.advanceAsync(1000);
   expect(offered).toHaveLength(10);
 });
+
+it('whoever agreed hears nothing more of a node that has left, whether or not it was given back', async () => {
+  const clock = new VirtualClock();
+  let offered = 0;
+  const offers = new Offers({ clock, leaseMs: () => 1000, offer: () => void offered++ });
+  const asked = offers.ask('jobs', 'b', 7, { givenBack: new Promise(() => {}) });
+  offers.answered({ type: 'consent', election: 'jobs', from: 'b', term: 7, session: 9, metadata: {} });
+  await asked;
+  clock.advance(500);
+  expect(offered).toBeGreaterThan(1);
+  offers.close();
+  offered = 0;
+  clock.advance(5000);
+  expect(offered).toBe(0);
+});

@@ -21,6 +21,9 @@ interface Open {
 export class Offers {
   readonly #options: OffersOptions;
   readonly #open = new Set<Open>();
+  /** Ends what is told to those who agreed. */
+  readonly #repeating = new Set<() => void>();
+  #isClosed = false;
 
   constructor(options: OffersOptions) {
     this.#options = options;
@@ -89,6 +92,7 @@ export class Offers {
     }
   }
 
+  /** Not after this node has left, whatever became of the mastership. */
   #repeat(offer: () => void, until: Promise<void>): void {
     const { clock, leaseMs } = this.#options;
     let timer: TimerHandle;
@@ -99,11 +103,19 @@ export class Offers {
       offer();
       rest();
     };
+    const stop = () => {
+      clock.clearTimeout(timer);
+      this.#repeating.delete(stop);
+    };
+    if (this.#isClosed) return;
+    this.#repeating.add(stop);
     rest();
-    void until.then(() => clock.clearTimeout(timer));
+    void until.then(stop);
   }
 
   close(): void {
+    this.#isClosed = true;
     for (const { settle } of [...this.#open]) settle(null);
+    for (const stop of [...this.#repeating]) stop();
   }
 }
