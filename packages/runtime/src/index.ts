@@ -26,6 +26,7 @@ export {
   type RecordChange,
 } from './group/group.ts';
 export { realMachines as roleMachines } from './group/roles.ts';
+export { type VoteRules, voteRules } from './group/vote.rules.ts';
 export { joinOver } from './join.ts';
 export { type JsonView, jsonView } from './json-view.ts';
 export {

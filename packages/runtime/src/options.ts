@@ -1,4 +1,4 @@
-import type { MasterFold, MasterView } from '@synod/mastership';
+import type { HolderClock, HolderClockOptions, MasterFold, MasterView } from '@synod/mastership';
 import { type RecoveryRules, recoveryRules } from '@synod/paxos';
 import {
   type Bus,
@@ -20,6 +20,7 @@ import type { ElectionOptions } from './election/types.ts';
 import type { FormationRules } from './group/formation.rules.ts';
 import type { RoleMachines } from './group/group.machine.ts';
 import type { Group } from './group/group.ts';
+import { type VoteRules, voteRules } from './group/vote.rules.ts';
 
 /** A logger in the shape of pino: an object, then a sentence. */
 export interface LoggerLike {
@@ -79,6 +80,9 @@ export interface NodeOptions {
   readonly machines?: Partial<RoleMachines>;
   readonly formationRules?: FormationRules;
   readonly recoveryRules?: RecoveryRules;
+  readonly voteRules?: VoteRules;
+  /** What a holder counts its time by (T9). */
+  readonly holderClock?: (options: HolderClockOptions) => HolderClock;
   /** In place of XState's: a simulation of many groups has a quicker one. */
   readonly interpreter?: Interpreter;
   /** The state machine `master`, for simulations that watch it or break a rule of it. Default: the real one, fresh. */
@@ -105,6 +109,7 @@ export interface ResolvedOptions {
   readonly firstPosition: number;
   readonly logger: LoggerLike;
   readonly recoveryRules: RecoveryRules;
+  readonly voteRules: VoteRules;
 }
 
 export const DEFAULT_LEASE_MS = 3000;
@@ -138,6 +143,7 @@ const withDefaults = (options: NodeOptions): ResolvedOptions => ({
   firstPosition: options.firstPosition ?? 1,
   logger: options.logger ?? SILENT,
   recoveryRules: options.recoveryRules ?? recoveryRules,
+  voteRules: options.voteRules ?? voteRules,
 });
 
 /** What is wrong with a name, in words; nothing for a good one. */

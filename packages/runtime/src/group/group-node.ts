@@ -198,7 +198,8 @@ export class GroupNode implements Group {
       onChange: (change) => this.#recordChanged(change),
     });
     // Measures the boot clock for some milliseconds: before anything waits for this node.
-    this.#holderClock = new HolderClock({ clock, leaseMs: this.#options.leaseMs });
+    const { holderClock = (given) => new HolderClock(given) } = options;
+    this.#holderClock = holderClock({ clock, leaseMs: this.#options.leaseMs });
     this.#elections = new Elections({
       group: this.name,
       node: this.node,
@@ -241,6 +242,7 @@ export class GroupNode implements Group {
       incarnation: this.incarnation,
       digest: () => this.#digest,
       mayVote: (from, store, incarnation) => this.#member?.mayVote(from, store, incarnation) ?? false,
+      rules: this.#options.voteRules,
       deliver: (turn) => this.#guard(() => this.#deliver(turn)),
       onDrop: (reason, from) => this.#drop(reason, from),
       onOtherLife: (message) => this.#guard(() => this.#identity.heard(message)),

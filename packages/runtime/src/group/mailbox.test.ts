@@ -2,6 +2,7 @@ import { encodeEnvelope, type Message, type MessageType, type Role, type Store, 
 import { MemoryNetwork, settle } from '@synod/protocol/testing';
 import { describe, expect, it } from 'vitest';
 import { Mailbox, type Turn } from './mailbox.ts';
+import { voteRules } from './vote.rules.ts';
 
 const ballot = { round: 1, nodeId: 'b', incarnation: 'b1' };
 const store: Store = { storeId: 'sb', incarnations: 2 };
@@ -47,6 +48,7 @@ async function heard(ours: string, theirs: string, options: { store?: Store | nu
     incarnation: 'a1',
     digest: () => ours,
     mayVote: () => options.mayVote ?? true,
+    rules: voteRules,
     deliver: ({ messages: turn }: Turn) => void types.push(...turn.map(({ type }) => type)),
     onDrop: (reason) => void drops.push(reason),
     onOtherLife: () => {},

@@ -14,6 +14,7 @@ import {
   type Subscription,
   soon,
 } from '@synod/protocol';
+import type { VoteRules } from './vote.rules.ts';
 
 /** Consecutive messages of one type that arrived in one turn of the event loop. */
 export interface Turn {
@@ -31,17 +32,12 @@ export interface MailboxOptions {
   readonly digest: () => string;
   /** I2: false for a store outside the configuration, or one that was rolled back: it may say what it learned, and not vote. */
   readonly mayVote: (from: NodeId, store: Store, incarnation: Incarnation) => boolean;
+  readonly rules: VoteRules;
   readonly deliver: (turn: Turn) => void;
   readonly onDrop: (reason: Drop, from: NodeId) => void;
   /** A message of our own node id from another life of it (I1). */
   readonly onOtherLife: (message: Message, incarnation: Incarnation) => void;
 }
-
-/** I3: a vote counts only under the same configuration. News and catch-up pass also while one of the two knows none. */
-const VOTES: ReadonlySet<MessageType> = new Set(['prepare', 'accept', 'promise', 'accepted', 'reject', 'trimmed']);
-
-/** Before a configuration is known, and across configurations: who is there, and what does he keep? */
-const UNGATED: ReadonlySet<MessageType> = new Set(['claim', 'claimed', 'formation']);
 
 /**
  * What comes in. Bytes are decoded and checked before a machine sees them; bad input is dropped and counted (fault 39). All
@@ -82,7 +78,7 @@ export class Mailbox {
   }
 
   #receive(payload: Uint8Array, from: NodeId): void {
-    const { bus, codec, incarnation, digest, mayVote, onDrop, onOtherLife } = this.#options;
+    const { bus, codec, incarnation, digest, mayVote, rules, onDrop, onOtherLife } = this.#options;
     const { envelope, dropped } = codec.decodeEnvelope(payload);
     if (!envelope) return onDrop(dropped, from);
     const { message } = envelope;
@@ -90,9 +86,9 @@ export class Mailbox {
       if (envelope.incarnation !== incarnation) onOtherLife(message, envelope.incarnation);
       return; // Our own echo, or a stranger under our name: nothing of it counts.
     }
-    if (!isWelcome(message.type, envelope.config, digest())) return onDrop('stranger', from);
+    if (!rules.isWelcome(message.type, envelope.config, digest())) return onDrop('stranger', from);
     const isVoter = envelope.store !== undefined && mayVote(from, envelope.store, envelope.incarnation);
-    if (!isVoter && VOTES.has(message.type)) return onDrop('stale-store', from);
+    if (!isVoter && rules.isVote(message.type)) return onDrop('stale-store', from);
     this.#enqueue({ ...message, from });
   }
 
@@ -110,9 +106,4 @@ export class Mailbox {
       this.#options.deliver({ type, messages: isAll ? messages : messages.slice(start, end) });
     }
   };
-}
-
-function isWelcome(type: MessageType, theirs: string, ours: string): boolean {
-  if (UNGATED.has(type) || theirs === ours) return true;
-  return !VOTES.has(type) && (theirs === '' || ours === '');
 }

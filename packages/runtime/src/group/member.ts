@@ -135,6 +135,7 @@ export class Member {
       configuration,
       quorum: quorumSystemOf(configuration),
       incarnations: recovered.peers,
+      rules: options.options.voteRules,
     });
     this.voters.incarnations.set(contents.storeId, contents.incarnations);
     this.log = new PaxosLog({

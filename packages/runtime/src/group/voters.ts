@@ -1,4 +1,5 @@
 import type { Clock, Configuration, Incarnation, NodeId, QuorumSystem, Store } from '@synod/protocol';
+import type { VoteRules } from './vote.rules.ts';
 
 /**
  * What is known of the voters: which store each votes with, how often it had been opened (I2), and when it was last heard.
@@ -9,10 +10,11 @@ export class Voters {
   /** In order. */
   readonly #names: readonly NodeId[];
   readonly #quorum: QuorumSystem;
+  readonly #rules: VoteRules;
   readonly #self: NodeId;
   /** Highest incarnation counter seen of each store; kept in the journal (I2). */
   readonly incarnations: Map<string, number>;
-  /** Which life spoke with that count: a second one with the same count has the same past, and not the same memory. */
+  /** Which life spoke with that count. */
   readonly #lives = new Map<string, Incarnation>();
   readonly #heardAtMs = new Map<NodeId, number>();
   #chosenAtMs = Number.NEGATIVE_INFINITY;
@@ -23,6 +25,7 @@ export class Voters {
     configuration: Configuration;
     quorum: QuorumSystem;
     incarnations: Map<string, number>;
+    rules: VoteRules;
   }) {
     this.#clock = options.clock;
     this.#self = options.self;
@@ -30,6 +33,7 @@ export class Voters {
     this.#names = options.configuration.voters.map(({ node }) => node).sort();
     this.#quorum = options.quorum;
     this.incarnations = options.incarnations;
+    this.#rules = options.rules;
   }
 
   heard(node: NodeId): void {
@@ -37,17 +41,15 @@ export class Voters {
   }
 
   /**
-   * I2: only the store that the configuration names votes, and never from a folder that was rolled back: it names fewer
-   * openings than were seen of it, or as many as another life of it did.
+   * I2: only the store that the configuration names votes, and never from a folder that was rolled back.
    * @returns `refused`; `newer` when the count grew and should be kept; else `known`.
    */
-  admit(node: NodeId, { storeId, incarnations }: Store, life: Incarnation): 'refused' | 'newer' | 'known' {
+  admit(node: NodeId, store: Store, life: Incarnation): 'refused' | 'newer' | 'known' {
     const voter = this.#configuration.voters.find((known) => known.node === node);
+    const { storeId, incarnations } = store;
     if (voter?.storeId !== storeId) return 'refused';
     const seen = this.incarnations.get(storeId) ?? 0;
-    if (incarnations < seen) return 'refused';
-    const other = incarnations === seen ? this.#lives.get(storeId) : undefined;
-    if (other !== undefined && other !== life) return 'refused';
+    if (this.#rules.isRolledBack(store, life, seen, this.#lives.get(storeId))) return 'refused';
     this.#lives.set(storeId, life);
     this.incarnations.set(storeId, incarnations);
     return incarnations === seen ? 'known' : 'newer';

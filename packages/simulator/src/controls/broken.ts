@@ -2,6 +2,8 @@ import {
   candidateMachine,
   type FoldRules,
   foldRules,
+  type HolderClock,
+  type HolderClockOptions,
   type LeaseRules,
   leaseRules,
   type MasterView,
@@ -21,7 +23,7 @@ import {
   recoveryRules,
 } from '@synod/paxos';
 import type { Journal } from '@synod/protocol';
-import { type FormationRules, formationRules, type RoleMachines } from '@synod/runtime';
+import { type FormationRules, formationRules, type RoleMachines, type VoteRules, voteRules } from '@synod/runtime';
 import { quickInterpreter, quickMachines } from '../group/actors.ts';
 import type { Rules } from '../group/life.ts';
 
@@ -34,7 +36,9 @@ export interface Broken {
   readonly fold?: Partial<FoldRules>;
   readonly formation?: Partial<FormationRules>;
   readonly recovery?: Partial<RecoveryRules>;
+  readonly votes?: Partial<VoteRules>;
   readonly heard?: () => MasterView;
+  readonly holderClock?: (options: HolderClockOptions) => HolderClock;
   readonly journal?: (journal: Journal) => Journal;
 }
 
@@ -52,7 +56,9 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
     fold: { ...foldRules, ...broken.fold },
     formation: { ...formationRules, ...broken.formation },
     recovery: { ...recoveryRules, ...broken.recovery },
+    votes: { ...voteRules, ...broken.votes },
     ...(broken.heard ? { heard: broken.heard } : {}),
+    ...(broken.holderClock ? { holderClock: broken.holderClock } : {}),
     ...(broken.journal ? { journal: broken.journal } : {}),
     interpreter: quickInterpreter,
   };

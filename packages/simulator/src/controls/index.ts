@@ -1,4 +1,5 @@
 import { rulesOf } from './broken.ts';
+import { clockControls } from './clock-controls.ts';
 import type { Control } from './control.ts';
 import { formationControls } from './formation-controls.ts';
 import { groupControls } from './group-controls.ts';
@@ -43,4 +44,5 @@ export const controls: readonly Control[] = [
   ...groupControls,
   ...outsideControls,
   ...handOverControls,
+  ...clockControls,
 ].map(withSeeds);

@@ -1,7 +1,8 @@
 import { recoveryRules } from '@synod/paxos';
 import type { Journal, JournalOwner } from '@synod/protocol';
+import { voteRules } from '@synod/runtime';
 import { type Broken, rulesOf } from './broken.ts';
-import type { Control } from './control.ts';
+import type { Control, SeedsEngine } from './control.ts';
 
 /** Says that a checkpoint is done when it begins. */
 class HastyJournal implements Journal {
@@ -46,6 +47,16 @@ const tripsOverPeers: Broken = {
   },
 };
 
+/** In the others every folder is what it was. */
+const foundWhereRolledBack = (seed: number, broken: Broken): readonly [SeedsEngine] => [
+  {
+    kind: 'seeds',
+    seed,
+    rules: () => rulesOf(broken),
+    concerns: ({ faults }) => faults.some(({ kind }) => kind === 'roll back'),
+  },
+];
+
 /** Broken rules of what a journal keeps, and of when it does (P6, I2). */
 export const journalControls: readonly Control[] = [
   {
@@ -65,6 +76,24 @@ export const journalControls: readonly Control[] = [
       },
     ],
     finds: /I2/,
+  },
+  {
+    name: 'rolled-back-store-votes',
+    rule: 'I2, "refuse lower ones"',
+    sentence: 'A folder that names fewer openings than were seen of it votes.',
+    engines: foundWhereRolledBack(11, { votes: { isRolledBack: () => false } }),
+    finds: /I2|agreement|rolled-back store/,
+  },
+  {
+    name: 'same-count-votes',
+    rule: 'I2',
+    sentence: 'A folder that was put back to its last opening, and is opened as often as it was seen, votes.',
+    engines: foundWhereRolledBack(1174, {
+      votes: {
+        isRolledBack: (store, life, seen) => voteRules.isRolledBack(store, life, seen, undefined),
+      },
+    }),
+    finds: /rolled-back store/,
   },
   {
     name: 'trimmed-before-durable',

@@ -1,8 +1,9 @@
 import type { NodeId } from '@synod/protocol';
+import { GROUP_ELECTION } from '@synod/runtime';
 import type { Campaign } from '../user/user.ts';
 import type { Chance } from '../world/chance.ts';
 import { type Drift, rateOf } from '../world/drift.ts';
-import { FAULT_KINDS, type Fault, type FaultKind, ORDERS, RUINOUS } from './fault.ts';
+import { FAULT_KINDS, type Fault, type FaultKind, ORDERS, RARE, RUINOUS } from './fault.ts';
 
 /** When faults happen. */
 export interface FaultyTime {
@@ -24,7 +25,7 @@ export interface FaultDrawing extends FaultyTime {
 /** What befalls the members of a group. */
 export function drawFaults(chance: Chance, drawing: FaultDrawing): Fault[] {
   // A kind of its own mix: with all of them in every run, each would hide what the others find.
-  const kinds = FAULT_KINDS.filter((kind) => !ORDERS.has(kind) && chance.happens(0.2));
+  const kinds = FAULT_KINDS.filter((kind) => !ORDERS.has(kind) && !RARE.has(kind) && chance.happens(0.2));
   const faults: Fault[] = [];
   let ruins = Math.floor((drawing.names.length - 1) / 2);
   for (const kind of kinds) {
@@ -41,6 +42,7 @@ export function drawFaults(chance: Chance, drawing: FaultDrawing): Fault[] {
 const NO_DISK: ReadonlySet<FaultKind> = new Set([
   ...RUINOUS,
   ...ORDERS,
+  ...RARE,
   'slow disk',
   'full disk',
   'checkpoint',
@@ -104,6 +106,27 @@ export function drawRepeatedAsking(chance: Chance, { fromMs, untilMs }: FaultyTi
     messages: chance.one([10, 60]),
     of: 'commands',
   }));
+}
+
+const SLEEPS = 0.04;
+
+/** What else a machine does that sleeps unseen would only be: held up until nobody can tell any more when it woke. */
+const NO_SLEEP: ReadonlySet<FaultKind> = new Set(['pause', 'block', 'timers', 'suspend', 'wall clock']);
+
+/** The machine of a master sleeps, beside everything else that befalls the group. */
+export function drawSleep(chance: Chance, faults: readonly Fault[], { leaseMs, fromMs, untilMs }: FaultyTime): Fault[] {
+  if (!chance.happens(SLEEPS)) return [];
+  const sleepMs = leaseMs * chance.between(0.4, 1.8);
+  return [
+    {
+      kind: 'sleep',
+      atMs: chance.between(fromMs, Math.max(fromMs, untilMs - 1.5 * leaseMs)),
+      election: GROUP_ELECTION,
+      sleepMs,
+      isHidden: chance.happens(0.5) && !faults.some(({ kind }) => NO_SLEEP.has(kind)),
+      forMs: Math.max(sleepMs, leaseMs) + leaseMs * chance.between(0.2, 0.6),
+    },
+  ];
 }
 
 function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Fault[] {
@@ -190,6 +213,8 @@ function drawFault(chance: Chance, kind: FaultKind, drawing: FaultDrawing): Faul
     case 'transfer':
     case 'priority':
     case 'lease':
+    // See drawSleep.
+    case 'sleep':
       return [];
   }
 }

@@ -69,6 +69,17 @@ export type Fault = { readonly atMs: number } & (
   | { readonly kind: 'veto'; readonly node: NodeId; readonly forMs: number }
   /** Whoever is master is cut off; or hears late, by up to `lateMs`, and is soon heard by nobody: T1 and T2 are all there is. */
   | { readonly kind: 'isolate'; readonly election: string; readonly lateMs: number | null; readonly forMs: number }
+  /**
+   * The machine of whoever is master sleeps, its connections with it: they come back a while after it wakes, and until then it
+   * has its clocks alone (T9). Hidden: somebody puts the wall clock back by as much meanwhile, and only the boot clock tells.
+   */
+  | {
+      readonly kind: 'sleep';
+      readonly election: string;
+      readonly sleepMs: number;
+      readonly isHidden: boolean;
+      readonly forMs: number;
+    }
   /** Whoever is master resigns: of the group, where no election is named. */
   | { readonly kind: 'resign'; readonly election?: string }
   /** As `resign`, in favour of a node (T8); if that does not agree, the mastership is free for all. */
@@ -119,6 +130,7 @@ export const FAULT_KINDS = [
   'transfer',
   'priority',
   'lease',
+  'sleep',
 ] as const satisfies readonly FaultKind[];
 
 /** Faults after which a store is not to be believed any more (I2, P5): no more of them than a minority. */
@@ -126,6 +138,9 @@ export const RUINOUS: ReadonlySet<FaultKind> = new Set(['bit flip', 'wipe', 'rol
 
 /** Of an election rather than a node, or no faults at all but what people order while a group runs. */
 export const ORDERS: ReadonlySet<FaultKind> = new Set(['isolate', 'hand over', 'transfer', 'priority', 'lease']);
+
+/** Rare ones, drawn by a chance of their own. */
+export const RARE: ReadonlySet<FaultKind> = new Set(['sleep']);
 
 /** In words, for transcripts: `crash b, down 400 ms`. */
 export function faultInWords(fault: Fault): string {
@@ -168,6 +183,8 @@ export function faultInWords(fault: Fault): string {
       return fault.election === undefined ? 'resign' : `resign ${fault.election}`;
     case 'isolate':
       return `isolate the master of ${fault.election}, ${fault.lateMs === null ? '' : `it hears ${ms(fault.lateMs)} late, `}${ms(fault.forMs)}`;
+    case 'sleep':
+      return `the master of ${fault.election} sleeps ${ms(fault.sleepMs)}${fault.isHidden ? ' by its boot clock alone' : ''}, ${ms(fault.forMs)}`;
     case 'hand over':
     case 'transfer':
       return `${kind} ${fault.election} to ${fault.to}`;

@@ -1,5 +1,5 @@
 import type { NodeId } from '@synod/protocol';
-import { GROUP_ELECTION, type LiveSettings } from '@synod/runtime';
+import { GROUP_ELECTION, GUARD_DIVISOR, type LiveSettings } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
 import type { SimGroup } from '../group/sim-group.ts';
 import type { Chance } from '../world/chance.ts';
@@ -20,7 +20,11 @@ export interface Victim {
   setVeto(node: NodeId, isVetoed: boolean): void;
   /** A store that peers must not believe any more, and do not as long as it was opened less often than this (I2). */
   outcast(storeId: string, believedFrom: number): void;
+  /** The same, until any other process begins: that the folder was put back stands in no journal, but in memories. */
+  outcastWhileRemembered(node: NodeId): void;
   isOutcast(node: NodeId): boolean;
+  /** The machine has slept, and no clock that was looked at since says so: until then. */
+  unawareUntil(node: NodeId, atMs: number): void;
   /** What the node's folder held at its earlier openings. */
   imagesOf(node: NodeId): readonly DiskImage[];
 }
@@ -110,10 +114,7 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       if (clock.isAsleep || (process && process.busyUntilMs > world.nowMs)) return null;
       if (world.nowMs - clock.setBackAtMs < betweenLooksMs(victim, fault.node)) return null;
       clock.sleep(world.nowMs);
-      return () => {
-        clock.wake(world.nowMs);
-        for (const life of group.lives) if (life.machine.clock === clock) life.process.release();
-      };
+      return () => wake(group, fault.node);
     }
     case 'wall clock': {
       const { clock } = group.machine(fault.node);
@@ -166,6 +167,8 @@ export function inject(fault: Fault, victim: Victim): Heal | null {
       if (!master) return null;
       return fault.lateMs === null ? cutOff(group, master.node) : muffle(group, master.node, fault.lateMs);
     }
+    case 'sleep':
+      return sleep(victim, fault);
     case 'resign':
       return asMaster(group, fault.election, (life, election) => victim.resign(life, election));
     case 'hand over':
@@ -215,6 +218,45 @@ function configure(group: SimGroup, node: NodeId, settings: LiveSettings): Heal 
 const betweenLooksMs = ({ group }: Victim, node: NodeId): number =>
   group.settingsOf(node).leaseMs / 10 + 2 * group.machine(node).timers.now.lateMs;
 
+function wake(group: SimGroup, node: NodeId): void {
+  const { clock } = group.machine(node);
+  clock.wake(group.world.nowMs);
+  for (const life of group.lives) if (life.machine.clock === clock) life.process.release();
+}
+
+function sleep(victim: Victim, { election, sleepMs, isHidden }: Fault & { kind: 'sleep' }): Heal | null {
+  const { group } = victim;
+  const { world } = group;
+  const node = masterOf(group, election)?.node;
+  if (node === undefined) return null;
+  const { clock } = group.machine(node);
+  const isAwake = !clock.isAsleep && (group.life(node)?.process.busyUntilMs ?? 0) <= world.nowMs;
+  if (!isAwake || (isHidden && !hasBootClock(group, node))) return null;
+  const wallLeadMs = () => clock.wall(world.nowMs) - clock.monotonic(world.nowMs);
+  const beforeMs = wallLeadMs();
+  clock.sleep(world.nowMs);
+  const connect = cutOff(group, node);
+  const end = (): void => {
+    if (!clock.isAsleep) return;
+    if (isHidden) {
+      clock.stepWall(world.nowMs, beforeMs - wallLeadMs());
+      victim.unawareUntil(node, world.nowMs + betweenLooksMs(victim, node));
+    }
+    wake(group, node);
+  };
+  world.plan(world.nowMs + sleepMs, end);
+  return () => {
+    end();
+    connect();
+  };
+}
+
+/** One that counts (T9): what it leaves out of a sleep, its step at either end, is less than what a holder gives up by T1. */
+function hasBootClock(group: SimGroup, node: NodeId): boolean {
+  const { leaseMs, bootStepMs } = group.settingsOf(node);
+  return bootStepMs !== null && bootStepMs <= leaseMs / 20 && 2 * bootStepMs < Math.max(5, leaseMs / GUARD_DIVISOR);
+}
+
 function misbehave({ group }: Victim, way: { from: string; to: string }, manners: Partial<LinkManners>): Heal {
   const isMeant = (end: string, node: NodeId): boolean => end === '*' || end === node;
   const links = linksWhere(group, (from, to) => isMeant(way.from, from) && isMeant(way.to, to));
@@ -230,6 +272,10 @@ function cut(links: readonly Link[]): Heal {
     for (const link of links) link.cuts--;
   };
 }
+
+/** Nothing that the node says arrives any more, nor what it has said. */
+export const silence = (group: SimGroup, node: NodeId): Heal =>
+  cut(linksOf(group, node).filter(({ from }) => from === node));
 
 /** Everything that the node hears and says is cut. */
 export const cutOff = (group: SimGroup, node: NodeId): Heal => cut(linksOf(group, node));
@@ -317,10 +363,30 @@ function rollBack(victim: Victim, { node, downMs }: Fault & { kind: 'roll back' 
   const image = imagesOf(node).find(
     (found) => found.storeId === storeId && seen.every((incarnations) => incarnations > found.incarnations + 1),
   );
-  if (!image || seen.length === 0 || (twins(group).size > 0 && !isRemembered(victim, node))) return null;
+  if (!image) return rollBackByOne(victim, node, downMs);
+  if (seen.length === 0 || (twins(group).size > 0 && !isRemembered(victim, node))) return null;
   group.crash(node);
   down(node, downMs);
   outcast(storeId, Math.min(...seen));
+  disk.restore(image);
+  return nothing;
+}
+
+/**
+ * Puts the folder back to its last opening: the next is counted as that one was. Only who remembers the life of that count can
+ * tell, so it happens where every other voter does, and the model ends when one of them begins anew.
+ */
+function rollBackByOne({ group, down, outcastWhileRemembered, imagesOf }: Victim, node: NodeId, downMs: number) {
+  const { disk } = group.machine(node);
+  const last = group.life(node)?.incarnation;
+  const image = imagesOf(node).at(-1);
+  const others = group.voters.filter((name) => name !== node).map((name) => group.life(name));
+  const isRemembered = others.every((life) => life && !life.ending && life.believed.get(disk.storeId) === last);
+  if (image?.storeId !== disk.storeId || image.incarnations !== disk.incarnations - 1) return null;
+  if (others.length === 0 || !isRemembered || twins(group).size > 0) return null;
+  group.crash(node);
+  down(node, downMs);
+  outcastWhileRemembered(node);
   disk.restore(image);
   return nothing;
 }

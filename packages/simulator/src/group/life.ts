@@ -1,6 +1,12 @@
-import { type FoldRules, MasterFold, type MasterView } from '@synod/mastership';
+import {
+  type FoldRules,
+  type HolderClock,
+  type HolderClockOptions,
+  MasterFold,
+  type MasterView,
+} from '@synod/mastership';
 import type { AcceptorState, RecoveryRules } from '@synod/paxos';
-import { InternalError, type Journal, JournalFailedError, SynodError } from '@synod/protocol';
+import { type Incarnation, InternalError, type Journal, JournalFailedError, SynodError } from '@synod/protocol';
 import {
   type FormationRules,
   GROUP_ELECTION,
@@ -11,6 +17,7 @@ import {
   type NodeOptions,
   type NodePorts,
   type RoleMachines,
+  type VoteRules,
 } from '@synod/runtime';
 import { chanceOf } from '../world/chance.ts';
 import type { SeeingCodec } from '../world/codec.ts';
@@ -27,8 +34,11 @@ export interface Rules {
   readonly fold: FoldRules;
   readonly formation: FormationRules;
   readonly recovery: RecoveryRules;
+  readonly votes: VoteRules;
   /** What a candidate hears by; the real one where it is left out. */
   readonly heard?: () => MasterView;
+  /** What a holder counts its time by; the real one where it is left out. */
+  readonly holderClock?: (options: HolderClockOptions) => HolderClock;
   /** What stands between a member and its journal; nothing where it is left out. */
   readonly journal?: (journal: Journal) => Journal;
   /** What runs the definitions of machines; XState where it is left out. */
@@ -74,6 +84,8 @@ export class Life {
   readonly beganMs: number;
   /** The store it votes with; `null` until its journal is open. */
   storeId: string | null = null;
+  /** Which life of each voter's store it believes: forgotten when it ends (I2). */
+  readonly believed = new Map<string, Incarnation>();
   /** As an acceptor: owned by its machine, from when the journal was read. */
   acceptor: AcceptorState | null = null;
   #group: Group | null = null;
@@ -183,8 +195,10 @@ export class Life {
         machines: rules.machines,
         formationRules: rules.formation,
         recoveryRules: this.#watched(rules.recovery),
+        voteRules: this.#believing(rules.votes),
         fold: this.fold,
         ...(rules.heard ? { heard: rules.heard() } : {}),
+        ...(rules.holderClock ? { holderClock: rules.holderClock } : {}),
         ...(rules.interpreter ? { interpreter: rules.interpreter } : {}),
         onJoining: (group) => {
           this.#group = group;
@@ -228,6 +242,22 @@ export class Life {
         this.acceptor = recovered.acceptor;
         if (!this.#ending) watcher.recovered?.(this, recovered);
         return recovered;
+      },
+    };
+  }
+
+  /** The rules of votes; whom they believe is seen. */
+  #believing(rules: VoteRules): VoteRules {
+    const { watcher } = this.#options;
+    return {
+      ...rules,
+      isRolledBack: (store, life, ...seen) => {
+        const isRolledBack = rules.isRolledBack(store, life, ...seen);
+        if (!isRolledBack && !this.#ending) {
+          this.believed.set(store.storeId, life);
+          watcher.believed?.(this, store.storeId, life);
+        }
+        return isRolledBack;
       },
     };
   }

@@ -1,7 +1,7 @@
 import { foldRules } from '@synod/mastership';
 import { recoveryRules } from '@synod/paxos';
 import type { Configuration, JournalRecord, NodeId } from '@synod/protocol';
-import { formationRules, type Group, type LoggerLike, type NodePorts } from '@synod/runtime';
+import { formationRules, type Group, type LoggerLike, type NodePorts, voteRules } from '@synod/runtime';
 import { type Chance, chanceOf } from '../world/chance.ts';
 import { type SeeingCodec, sealingCodec } from '../world/codec.ts';
 import { Disk, type DiskManners } from '../world/disk.ts';
@@ -45,6 +45,7 @@ export const xstateRules: Rules = {
   fold: foldRules,
   formation: formationRules,
   recovery: recoveryRules,
+  votes: voteRules,
 };
 
 /** The rules of production. */
@@ -53,6 +54,7 @@ export const realRules: Rules = {
   fold: foldRules,
   formation: formationRules,
   recovery: recoveryRules,
+  votes: voteRules,
   interpreter: quickInterpreter,
 };
 

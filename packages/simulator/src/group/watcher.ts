@@ -1,6 +1,6 @@
 import type { Applied } from '@synod/mastership';
 import type { Recovered } from '@synod/paxos';
-import type { Address, JournalRecord, Message, NodeId } from '@synod/protocol';
+import type { Address, Incarnation, JournalRecord, Message, NodeId } from '@synod/protocol';
 import type { Machine } from '../world/machine.ts';
 import type { Life } from './life.ts';
 
@@ -28,6 +28,8 @@ export interface GroupWatcher {
   durable?(machine: Machine, storeId: string, record: JournalRecord): void;
   /** Its journal was read: what it makes of it. */
   recovered?(life: Life, recovered: Recovered): void;
+  /** What this store says counts here: it is none that was rolled back, by the rules of the run (I2). */
+  believed?(life: Life, storeId: string, incarnation: Incarnation): void;
   /** A message left its process. */
   said?(life: Life, address: Address, message: Message): void;
   heard?(life: Life, from: NodeId, message: Message, sentMs: number): void;
@@ -76,6 +78,7 @@ const NAMES = [
   'noted',
   'durable',
   'recovered',
+  'believed',
   'said',
   'heard',
   'dropped',

@@ -10,6 +10,7 @@ import { oneFormation } from './one-formation.ts';
 import { oneMaster } from './one-master.ts';
 import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
+import { rolledBackRefused } from './rolled-back-refused.ts';
 import { samePrefix } from './same-prefix.ts';
 import { termsGrow } from './terms-grow.ts';
 import { vetoesCount } from './vetoes-count.ts';
@@ -23,6 +24,7 @@ export const invariants: readonly Invariant[] = [
   equalFolds,
   promisesKept,
   recoveredAsWritten,
+  rolledBackRefused,
   termsGrow,
   nothingLost,
   fencesRefuse,

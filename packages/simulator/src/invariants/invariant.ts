@@ -1,3 +1,4 @@
+import type { Life } from '../group/life.ts';
 import type { SimGroup } from '../group/sim-group.ts';
 import type { GroupWatcher } from '../group/watcher.ts';
 import type { Process } from '../world/process.ts';
@@ -9,6 +10,8 @@ export interface Observed {
   readonly isWithinDrift: boolean;
   /** True for a store of which peers may not believe anything more: rolled back, wiped (I2). */
   isOutcast(storeId: string): boolean;
+  /** Its machine has slept, and no clock that it has looked at since says so: it is out of the model until the next tick (T9). */
+  isUnaware(life: Life): boolean;
 }
 
 /** What an invariant does with what it sees. */

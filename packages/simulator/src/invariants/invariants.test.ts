@@ -33,7 +33,12 @@ function life(node: string, id: number, position = 0, state = 'x'): Life {
 /** Lets an invariant look on. @returns what it says is broken. */
 function watched(invariant: Invariant, lives: readonly Life[] = []) {
   const broken: string[] = [];
-  const observed = { group: { lives: new Set(lives) }, isWithinDrift: true, isOutcast: () => false };
+  const observed = {
+    group: { lives: new Set(lives) },
+    isWithinDrift: true,
+    isOutcast: () => false,
+    isUnaware: () => false,
+  };
   const watching = invariant.watch(observed as unknown as Observed, (what) => void broken.push(what));
   return { broken, ...watching };
 }

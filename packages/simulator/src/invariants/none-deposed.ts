@@ -8,9 +8,9 @@ import type { Invariant } from './invariant.ts';
 export const noneDeposed: Invariant = {
   name: 'no master is deposed',
   source: 'S2, protocol.md section 4, "Why S2 holds"',
-  watch: ({ isWithinDrift }, fail) => ({
+  watch: ({ isWithinDrift, isUnaware }, fail) => ({
     deposed: (life, term, lostBy, election) => {
-      if (isWithinDrift && lostBy === 'deposed')
+      if (isWithinDrift && lostBy === 'deposed' && !isUnaware(life))
         fail(
           `${life.node} hears that its term ${term} of ${election} is over, given up by nobody, its lease still running`,
         );

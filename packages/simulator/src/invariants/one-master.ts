@@ -22,7 +22,9 @@ export const oneMaster: Invariant = {
       const minders: Life[] = [];
       for (const life of group.lives) if (life.mayHold && life.minds(election)) minders.push(life);
       if (minders.length < 2) return;
-      const masters = minders.filter((life) => canBeAsked(life, world.nowMs) && life.isMaster(election));
+      const masters = minders.filter(
+        (life) => canBeAsked(life, world.nowMs) && !observed.isUnaware(life) && life.isMaster(election),
+      );
       if (masters.length < 2) return;
       fail(`${masters.map(({ node, id }) => `${node} (process ${id})`).join(' and ')} are master of ${election}`);
     };

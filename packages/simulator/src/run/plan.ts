@@ -1,5 +1,5 @@
 import type { NodeId } from '@synod/protocol';
-import { drawCandidateFaults, drawFaults, drawOrders, drawRepeatedAsking } from '../faults/draw.ts';
+import { drawCandidateFaults, drawFaults, drawOrders, drawRepeatedAsking, drawSleep } from '../faults/draw.ts';
 import type { Fault } from '../faults/fault.ts';
 import type { GroupSettings } from '../group/sim-group.ts';
 import type { Campaign, UserManners } from '../user/user.ts';
@@ -96,6 +96,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     ...(cast.isPlain ? [] : drawOrders(chanceOf(seed, 'orders'), ordering)),
     ...(cast.isPlain ? [] : drawRepeatedAsking(chanceOf(seed, 'repeated asking'), time)),
   ];
+  const faulty = [...drawn, ...further];
   return {
     seed,
     settings: {
@@ -112,7 +113,9 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     startsMs: { ...Object.fromEntries(startsMs), ...cast.startsMs },
     user,
     campaigns: cast.campaigns,
-    faults: options.faults ?? [...drawn, ...further].sort((a, b) => a.atMs - b.atMs),
+    faults:
+      options.faults ??
+      [...faulty, ...drawSleep(chanceOf(seed, 'sleep'), faulty, time)].sort((a, b) => a.atMs - b.atMs),
     healAtMs,
     others,
   };

@@ -1,7 +1,7 @@
 import type { NodeId } from '@synod/protocol';
 import { GROUP_ELECTION, type Group } from '@synod/runtime';
 import { type Fault, faultInWords } from '../faults/fault.ts';
-import { cutOff, type Heal, inject } from '../faults/inject.ts';
+import { cutOff, type Heal, inject, silence } from '../faults/inject.ts';
 import type { Life, Rules } from '../group/life.ts';
 import { SimGroup } from '../group/sim-group.ts';
 import { combined, type GroupWatcher } from '../group/watcher.ts';
@@ -92,10 +92,13 @@ class Run {
   readonly #active = new Map<Fault, Heal>();
   /** Stores that are not to be believed, as long as they were opened less often than this (I2). */
   readonly #outcasts = new Map<string, number>();
+  /** Of these it stands in memories alone. */
+  readonly #remembered = new Set<NodeId>();
   readonly #vetoed = new Set<NodeId>();
   readonly #images = new Map<NodeId, DiskImage[]>();
   /** Nodes that are to stay down until then. */
   readonly #downUntilMs = new Map<NodeId, number>();
+  readonly #unawareUntilMs = new Map<NodeId, number>();
   /** Were told to leave the group. */
   readonly #leaving = new Set<Life>();
   readonly #terms = new Set<number>();
@@ -126,6 +129,7 @@ class Run {
       group: this.#group,
       isWithinDrift: plan.isWithinDrift,
       isOutcast: (storeId: string) => this.#outcasts.has(storeId),
+      isUnaware: ({ machine }: Life) => (this.#unawareUntilMs.get(machine.node) ?? 0) > this.#group.world.nowMs,
     };
     for (const invariant of options.invariants ?? all) {
       const { name, source } = invariant;
@@ -234,7 +238,13 @@ class Run {
       transfer: (life, election, to) => this.#user(life, election)?.transfer(to),
       setVeto: (node, isVetoed) => void (isVetoed ? this.#vetoed.add(node) : this.#vetoed.delete(node)),
       outcast: (storeId, believedFrom) => void this.#outcasts.set(storeId, believedFrom),
+      outcastWhileRemembered: (node) => {
+        const { storeId, incarnations } = this.#group.machine(node).disk;
+        this.#outcasts.set(storeId, incarnations + 1);
+        this.#remembered.add(node);
+      },
       isOutcast: (node) => this.#outcastNodes.has(node),
+      unawareUntil: (node, atMs) => void this.#unawareUntilMs.set(node, atMs),
       imagesOf: (node) => this.#images.get(node) ?? [],
     });
     // What could not happen has met nobody.
@@ -261,9 +271,20 @@ class Run {
     this.#group.world.plan(untilMs, () => this.#start(node));
   }
 
+  /** That its folder was put back is known no more: whatever it says would be believed, and the model ends before that. */
+  #forget(node: NodeId): void {
+    this.#remembered.delete(node);
+    this.#outcasts.set(this.#group.machine(node).disk.storeId, 0);
+    this.#group.crash(node);
+    silence(this.#group, node);
+  }
+
   /** What a service manager does: a process that ended by itself is started again. */
   #own(): GroupWatcher {
     return {
+      began: ({ node }) => {
+        for (const other of this.#remembered) if (other !== node) this.#forget(other);
+      },
       ended: (life) => {
         this.#users.delete(life);
         if (this.#group.life(life.node) !== life || life.ending === 'killed') return;

@@ -339,6 +339,7 @@ export class TestGroup {
         return isWithinDrift();
       },
       isOutcast: (storeId) => this.#outcasts.has(storeId),
+      isUnaware: () => false,
     };
     const watches = invariants.map((invariant) =>
       invariant.watch(observed, (what) => world.fail(new Error(`${invariant.name} (${invariant.source}): ${what}`))),
