@@ -1,4 +1,5 @@
 import {
+  type Fault,
   type Plan,
   type PlanOptions,
   planOf,
@@ -68,9 +69,10 @@ describe('seeds that once failed', () => {
     [23, 'an offer that was not answered was repeated without end in its last trace of a millisecond'],
     [5_052_474, 'a process was stopped between two looks at the session it waits for, and waited for ever'],
   ])('%i: %s', async (seed, _, options) => {
-    // They failed before commands came again: without that each is the run it was.
-    const faults = planOf(seed, options).faults.filter((fault) => fault.kind !== 'replay' || fault.of === undefined);
-    const { violation, healedLeases } = await run(planOf(seed, { ...options, faults }), { drain });
+    // They failed before commands came again, machines of masters slept and work took its time: without that each is the run it was.
+    const isOlder = (fault: Fault) => fault.kind !== 'sleep' && (fault.kind !== 'replay' || fault.of === undefined);
+    const plan = planOf(seed, { ...options, faults: planOf(seed, options).faults.filter(isOlder) });
+    const { violation, healedLeases } = await run({ ...plan, user: { ...plan.user, lasting: 0 } }, { drain });
     expect(violation).toBe(null);
     expect(healedLeases).toBeLessThan(3);
   });

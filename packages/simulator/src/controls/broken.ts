@@ -40,6 +40,7 @@ export interface Broken {
   readonly heard?: () => MasterView;
   readonly holderClock?: (options: HolderClockOptions) => HolderClock;
   readonly journal?: (journal: Journal) => Journal;
+  readonly served?: NonNullable<Rules['served']>;
 }
 
 /** Rules for whole groups, with what is broken in place: the machines of production play by them. */
@@ -60,6 +61,7 @@ export function rulesOf(broken: Broken, machines: Partial<RoleMachines> = {}): R
     ...(broken.heard ? { heard: broken.heard } : {}),
     ...(broken.holderClock ? { holderClock: broken.holderClock } : {}),
     ...(broken.journal ? { journal: broken.journal } : {}),
+    ...(broken.served ? { served: broken.served } : {}),
     interpreter: quickInterpreter,
   };
 }

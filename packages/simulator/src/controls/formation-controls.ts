@@ -1,6 +1,7 @@
 import { configurationDigest } from '@synod/protocol';
 import { type FormationRules, type FormationState, formationRules } from '@synod/runtime';
 import { type FormationBounds, FormationWorld } from '../explorer/formation-world.ts';
+import { rulesOf } from './broken.ts';
 import type { Control, ExplorerEngine } from './control.ts';
 
 type Step = ReturnType<FormationRules['begin']>;
@@ -83,5 +84,19 @@ export const formationControls: readonly Control[] = [
       ),
     ],
     finds: /I5/,
+  },
+  {
+    name: 'configuration-unchecked',
+    rule: 'I3',
+    sentence: 'Votes of a store that keeps another configuration count.',
+    engines: [
+      {
+        kind: 'seeds',
+        seed: 35,
+        rules: () => rulesOf({ votes: { isWelcome: () => true } }),
+        concerns: ({ stranger }) => stranger !== null,
+      },
+    ],
+    finds: /agreement/,
   },
 ];

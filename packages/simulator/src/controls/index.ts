@@ -7,6 +7,7 @@ import { handOverControls } from './hand-over-controls.ts';
 import { journalControls } from './journal-controls.ts';
 import { logControls } from './log-controls.ts';
 import { mastershipControls } from './mastership-controls.ts';
+import { noticeControls } from './notice-controls.ts';
 import { outsideControls } from './outside-controls.ts';
 
 /**
@@ -45,4 +46,5 @@ export const controls: readonly Control[] = [
   ...outsideControls,
   ...handOverControls,
   ...clockControls,
+  ...noticeControls,
 ].map(withSeeds);

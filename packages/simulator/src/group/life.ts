@@ -6,7 +6,14 @@ import {
   type MasterView,
 } from '@synod/mastership';
 import type { AcceptorState, RecoveryRules } from '@synod/paxos';
-import { type Incarnation, InternalError, type Journal, JournalFailedError, SynodError } from '@synod/protocol';
+import {
+  type Clock,
+  type Incarnation,
+  InternalError,
+  type Journal,
+  JournalFailedError,
+  SynodError,
+} from '@synod/protocol';
 import {
   type FormationRules,
   GROUP_ELECTION,
@@ -21,6 +28,7 @@ import {
 } from '@synod/runtime';
 import { chanceOf } from '../world/chance.ts';
 import type { SeeingCodec } from '../world/codec.ts';
+import type { DiskJournal } from '../world/disk.ts';
 import type { Machine } from '../world/machine.ts';
 import type { Network, ProcessBus } from '../world/network.ts';
 import { Process } from '../world/process.ts';
@@ -41,6 +49,8 @@ export interface Rules {
   readonly holderClock?: (options: HolderClockOptions) => HolderClock;
   /** What stands between a member and its journal; nothing where it is left out. */
   readonly journal?: (journal: Journal) => Journal;
+  /** What users have in place of the group: how a notice or an answer is broken on its way to them. */
+  readonly served?: (group: Group, clock: Clock) => Group;
   /** What runs the definitions of machines; XState where it is left out. */
   readonly interpreter?: NonNullable<NodeOptions['interpreter']>;
 }
@@ -84,6 +94,8 @@ export class Life {
   readonly beganMs: number;
   /** The store it votes with; `null` until its journal is open. */
   storeId: string | null = null;
+  /** As it stands on its disk; `null` for who has none. */
+  journal: DiskJournal | null = null;
   /** Which life of each voter's store it believes: forgotten when it ends (I2). */
   readonly believed = new Map<string, Incarnation>();
   /** As an acceptor: owned by its machine, from when the journal was read. */
@@ -200,7 +212,8 @@ export class Life {
         ...(rules.heard ? { heard: rules.heard() } : {}),
         ...(rules.holderClock ? { holderClock: rules.holderClock } : {}),
         ...(rules.interpreter ? { interpreter: rules.interpreter } : {}),
-        onJoining: (group) => {
+        onJoining: (joining) => {
+          const group = rules.served?.(joining, process.clock) ?? joining;
           this.#group = group;
           this.#incarnation = group.status().incarnation;
           process.clock.bootReadMs = 0;
@@ -226,7 +239,7 @@ export class Life {
     joined.then(
       (group) => {
         this.#isReady = true;
-        onReady(group);
+        onReady(this.#group ?? group);
       },
       (error: unknown) => this.#left(error instanceof Error ? error : new Error(String(error))),
     );
@@ -270,6 +283,7 @@ export class Life {
       const known = this.#ending ? null : codec.recordIn(record);
       if (known) watcher.noted(this, known);
     });
+    this.journal = journal;
     return { role, voters, journal: rules.journal?.(journal) ?? journal };
   }
 

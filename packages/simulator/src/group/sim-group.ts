@@ -123,8 +123,11 @@ export class SimGroup {
     this.#watchNetwork();
   }
 
-  /** The group was formed long ago: all stores keep the same configuration, and know it of each other (I5). */
-  form(): void {
+  /**
+   * The group was formed long ago: all stores keep the same configuration, and know it of each other (I5).
+   * @param stranger - Keeps another one, of another group that had this name and these stores: by another ρ.
+   */
+  form(stranger: NodeId | null = null): void {
     const voters = this.voters.map((node) => ({ node, storeId: this.machine(node).disk.storeId }));
     const { maxDriftPpm } = this.settings;
     const configuration: Configuration = {
@@ -136,8 +139,10 @@ export class SimGroup {
       guardDivisor: 100,
       firstPosition: 1,
     };
-    const records: JournalRecord[] = [{ type: 'kept', configuration }, { type: 'formed' }];
+    const strange: Configuration = { ...configuration, maxDriftPpm: maxDriftPpm + 1 };
     for (const node of this.voters) {
+      const kept = node === stranger ? strange : configuration;
+      const records: JournalRecord[] = [{ type: 'kept', configuration: kept }, { type: 'formed' }];
       const machine = this.machine(node);
       const { storeId } = machine.disk;
       machine.disk.prepare(

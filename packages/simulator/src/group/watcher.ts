@@ -1,6 +1,7 @@
 import type { Applied } from '@synod/mastership';
 import type { Recovered } from '@synod/paxos';
 import type { Address, Incarnation, JournalRecord, Message, NodeId } from '@synod/protocol';
+import type { Mastership } from '@synod/runtime';
 import type { Machine } from '../world/machine.ts';
 import type { Life } from './life.ts';
 
@@ -41,6 +42,16 @@ export interface GroupWatcher {
   elected?(life: Life, term: number, election: string): void;
   renewed?(life: Life, term: number, election: string): void;
   deposed?(life: Life, term: number, lostBy: string, election: string): void;
+  /** A service was given a mastership. */
+  given?(life: Life, mastership: Mastership): void;
+  /** A service was told that what it resigned is free. */
+  resigned?(life: Life, mastership: Mastership): void;
+  /** A service was told that whom it named is master now. */
+  transferred?(life: Life, election: string, to: NodeId, term: number): void;
+  /** Work that a service does by `run` begins. */
+  effectBegan?(life: Life, mastership: Mastership): void;
+  /** A service was told that it was done. */
+  effectDone?(life: Life, mastership: Mastership): void;
   /** Its health was asked whether it may be master. */
   healthAsked?(life: Life, isEligible: boolean): void;
   /** A write reached a resource. */
@@ -87,6 +98,11 @@ const NAMES = [
   'elected',
   'renewed',
   'deposed',
+  'given',
+  'resigned',
+  'transferred',
+  'effectBegan',
+  'effectDone',
   'healthAsked',
   'acted',
 ] as const satisfies readonly (keyof GroupWatcher)[];

@@ -1,11 +1,13 @@
 import type { Applied } from '@synod/mastership';
 import { freshAcceptor, type Recovered, recover } from '@synod/paxos';
 import { type Address, type JournalRecord, type Message, pack } from '@synod/protocol';
+import type { Mastership } from '@synod/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Life } from '../group/life.ts';
 import type { Act } from '../group/watcher.ts';
 import type { Machine } from '../world/machine.ts';
+import type { Process } from '../world/process.ts';
 import { isSame } from './agreement.ts';
 import { equalFolds, packsAlike } from './equal-folds.ts';
 import { fencesRefuse } from './fences-refuse.ts';
@@ -13,10 +15,12 @@ import type { Invariant, Observed } from './invariant.ts';
 import { noInterleaving } from './no-interleaving.ts';
 import { noneDeposed } from './none-deposed.ts';
 import { nothingLost } from './nothing-lost.ts';
+import { noticesCome } from './notices-come.ts';
 import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
 import { vetoesCount } from './vetoes-count.ts';
+import { workWithin } from './work-within.ts';
 
 /** As much of a life as these look at; `state` is what its fold holds. */
 function life(node: string, id: number, position = 0, state = 'x'): Life {
@@ -25,6 +29,7 @@ function life(node: string, id: number, position = 0, state = 'x'): Life {
     id,
     incarnation: `${node}-${id}`,
     isReady: true,
+    role: 'member',
     process: { isRunning: true },
     fold: { position, rows: () => [state] },
   } as unknown as Life;
@@ -37,6 +42,7 @@ function watched(invariant: Invariant, lives: readonly Life[] = []) {
     group: { lives: new Set(lives) },
     isWithinDrift: true,
     isOutcast: () => false,
+    isPutBack: () => false,
     isUnaware: () => false,
   };
   const watching = invariant.watch(observed as unknown as Observed, (what) => void broken.push(what));
@@ -90,7 +96,7 @@ describe('folds are equal everywhere', () => {
       life('b', 2, 5, state),
       life('c', 3, 4, 'z'),
     ]);
-    finished?.();
+    finished?.(new Set());
     expect(broken).toHaveLength(count);
   });
 
@@ -124,8 +130,112 @@ describe('no acknowledged command is lost', () => {
     const { broken, applied, finished } = watched(nothingLost, lives);
     applied?.(of, command(3, 'a-1/7'));
     applied?.(other, command(3, id));
-    finished?.();
+    finished?.(new Set());
     expect(broken.length > 0 ? 1 : 0).toBe(count);
+  });
+
+  it('what was applied before the healing is applied by all who rest', () => {
+    const { broken, applied, healed, finished } = watched(nothingLost, lives);
+    for (const position of [3, 4]) applied?.(of, command(position, `a-1/${position}`));
+    applied?.(other, command(3, 'a-1/3'));
+    finished?.(new Set(['b']));
+    expect(broken).toEqual([]);
+    healed?.();
+    finished?.(new Set(['b']));
+    expect(broken.join()).toContain('b has not applied position 4');
+  });
+});
+
+describe('the end of a mastership', () => {
+  const TERM = 3;
+  const clock = { monotonic: (atMs: number) => atMs };
+
+  /** One process that holds `group` by a lease until 100 ms. */
+  function held(more: { isOver?: boolean; givenUpAtMs?: number | null; term?: number } = {}) {
+    const { isOver = false, givenUpAtMs = null, term = TERM } = more;
+    const claims = [{ stamp: { atMs: 0 }, holdMs: 100 }];
+    const candidate = { getSnapshot: () => ({ context: { mastership: { term, givenUpAtMs } } }) };
+    return {
+      ...a,
+      mayHold: !isOver,
+      machine: { clock, timers: { now: { lateMs: 10 } } },
+      actors: {
+        lease: { getSnapshot: () => ({ context: { holding: { isOver, claims } } }) },
+        candidates: new Map([['group', candidate]]),
+      },
+    } as unknown as Life;
+  }
+
+  function watchedAt(life: Life, world: { nowMs: number }) {
+    const process = {
+      owner: life,
+      get nowMs() {
+        return world.nowMs;
+      },
+    };
+    Object.assign(life, { process });
+    const broken: string[] = [];
+    const observed = { group: { world } } as unknown as Observed;
+    const fail = (what: string) => void broken.push(what);
+    return {
+      broken,
+      process: process as unknown as Process,
+      ...noticesCome.watch(observed, fail),
+      ...workWithin.watch(observed, fail),
+    };
+  }
+
+  const mastership = (signal: AbortSignal) => ({ election: 'group', term: TERM, signal }) as unknown as Mastership;
+
+  it.each([
+    ['is held', {}, 0],
+    ['was given up', { givenUpAtMs: 5 }, 2],
+    ['went with its session', { isOver: true }, 2],
+    ['is of a later term', { term: 4 }, 2],
+  ])('is told in the step in which it comes: one that %s', (_, more, count) => {
+    const life = held();
+    const { broken, process, given, elected, stepped } = watchedAt(life, { nowMs: 1 });
+    given?.(life, mastership(new AbortController().signal));
+    elected?.(life, TERM, 'group');
+    Object.assign(life, held(more), { process });
+    stepped?.(process);
+    expect(broken).toHaveLength(count);
+  });
+
+  it('is demanded of nobody who was told', () => {
+    const life = held();
+    const { broken, process, given, elected, deposed, stepped } = watchedAt(life, { nowMs: 1 });
+    given?.(life, mastership(AbortSignal.abort()));
+    elected?.(life, TERM, 'group');
+    deposed?.(life, TERM, 'expired', 'group');
+    Object.assign(life, held({ isOver: true }), { process });
+    stepped?.(process);
+    expect(broken).toEqual([]);
+  });
+
+  it('is told when timers have fired: they are late, and all that is due in one instant comes first', () => {
+    const life = held();
+    const world = { nowMs: 1 };
+    const { broken, process, given, stepped } = watchedAt(life, world);
+    given?.(life, mastership(new AbortController().signal));
+    for (const atMs of [1, 100, 111, 300, 300]) {
+      world.nowMs = atMs;
+      stepped?.(process);
+    }
+    expect(broken).toEqual([]);
+    world.nowMs = 301;
+    stepped?.(process);
+    expect(broken.join()).toContain('nobody is told');
+  });
+
+  it.each([
+    ['in time', 99, 0],
+    ['late', 101, 1],
+  ])('is no time to begin work: %s', (_, atMs, count) => {
+    const life = held();
+    const { broken, effectBegan } = watchedAt(life, { nowMs: atMs });
+    effectBegan?.(life, mastership(new AbortController().signal));
+    expect(broken).toHaveLength(count);
   });
 });
 

@@ -11,6 +11,8 @@ export const nothingLost: Invariant = {
   source: 'S1, protocol.md section 1; fault 50',
   watch: ({ group }, fail) => {
     const acknowledged = new Map<number, string>();
+    /** What was acknowledged before the healing: whoever rests since has applied all of it. */
+    let throughHealing = 0;
     const applied = new Map<Life, Map<number, string>>();
     const restored = new Map<Life, number>();
     return {
@@ -24,9 +26,14 @@ export const nothingLost: Invariant = {
         applied.delete(life);
         restored.delete(life);
       },
-      finished: () => {
+      healed: () => {
+        throughHealing = Math.max(0, ...acknowledged.keys());
+      },
+      finished: (rested) => {
         for (const life of group.lives) {
           if (!life.isReady || !life.process.isRunning) continue;
+          if (life.role === 'member' && rested.has(life.node) && life.fold.position < throughHealing)
+            fail(`${life.node} has not applied position ${throughHealing} (${acknowledged.get(throughHealing)})`);
           for (const [position, id] of acknowledged) {
             // What lies behind a snapshot is compared as state.
             if (position <= (restored.get(life) ?? 0) || position > life.fold.position) continue;

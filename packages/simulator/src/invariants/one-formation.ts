@@ -5,7 +5,7 @@ import type { Invariant } from './invariant.ts';
 export const oneFormation: Invariant = {
   name: 'one configuration is formed',
   source: 'I5, protocol.md section 6',
-  watch: (_observed, fail) => {
+  watch: ({ isOutcast }, fail) => {
     const kept = new Map<string, string>();
     let formed: string | null = null;
     return {
@@ -15,7 +15,7 @@ export const oneFormation: Invariant = {
           if ((kept.get(storeId) ?? digest) !== digest)
             fail(`store ${storeId} of ${machine.node} keeps a second configuration`);
           kept.set(storeId, digest);
-        } else if (record.type === 'formed') {
+        } else if (record.type === 'formed' && !isOutcast(storeId)) {
           const digest = kept.get(storeId) ?? 'none';
           formed ??= digest;
           if (formed !== digest) fail(`${machine.node} forms with ${digest}, another node did with ${formed}`);

@@ -9,11 +9,11 @@ import type { Invariant } from './invariant.ts';
 export const rolledBackRefused: Invariant = {
   name: 'a rolled-back store has no vote',
   source: 'I2, protocol.md section 6',
-  watch: ({ isOutcast }, fail) => {
+  watch: ({ isPutBack }, fail) => {
     const lives = new Set<Incarnation>();
     return {
       recovered: ({ storeId, incarnation }) => {
-        if (storeId !== null && isOutcast(storeId)) lives.add(incarnation);
+        if (storeId !== null && isPutBack(storeId)) lives.add(incarnation);
       },
       believed: (life, storeId, incarnation) => {
         if (lives.has(incarnation) && isVoter(life))

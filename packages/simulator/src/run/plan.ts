@@ -1,6 +1,6 @@
 import type { NodeId } from '@synod/protocol';
 import { drawCandidateFaults, drawFaults, drawOrders, drawRepeatedAsking, drawSleep } from '../faults/draw.ts';
-import type { Fault } from '../faults/fault.ts';
+import { type Fault, RUINOUS } from '../faults/fault.ts';
 import type { GroupSettings } from '../group/sim-group.ts';
 import type { Campaign, UserManners } from '../user/user.ts';
 import { chanceOf } from '../world/chance.ts';
@@ -17,6 +17,8 @@ export interface Plan {
   readonly isWithinDrift: boolean;
   /** The group was formed before the run. */
   readonly isFormed: boolean;
+  /** A member that was formed by another configuration: it is none of this group (I3). */
+  readonly stranger: NodeId | null;
   /** When each node starts. */
   readonly startsMs: Readonly<Record<NodeId, number>>;
   readonly user: UserManners;
@@ -39,6 +41,10 @@ export interface PlanOptions {
 const NAMES = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'];
 /** Members of a group, at most. */
 export const MAX_NODES = NAMES.length;
+/** In so many of the runs work takes its time. */
+const LASTING = 0.03;
+/** In so many of the runs in which that may be, somebody is of another group. */
+const STRANGERS = 0.04;
 const LEASES_MS = [100, 150, 300, 1000, 3000];
 /** Leases of one group differ by so much at most: ten times as short, one is renewed ten times as often, and shows the same. */
 const MOST_UNEQUAL = 4;
@@ -81,6 +87,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     transit: chance.one([0, 0.01, 1.5]),
     stubborn: chance.one([0, 0.5]),
     stubbornFor: chance.one([0.1, 1, 3]),
+    lasting: chanceOf(seed, 'lasting work').happens(LASTING) ? 0.5 : 0,
   };
   const others = chance.one(['dead', 'cut off', 'faulty'] as const);
 
@@ -110,6 +117,7 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     leaseMs,
     isWithinDrift: drift !== 'beyond',
     isFormed,
+    stranger: isFormed && cast.isPlain ? strangerOf(seed, names, drawn) : null,
     startsMs: { ...Object.fromEntries(startsMs), ...cast.startsMs },
     user,
     campaigns: cast.campaigns,
@@ -119,4 +127,12 @@ export function planOf(seed: number, options: PlanOptions = {}): Plan {
     healAtMs,
     others,
   };
+}
+
+/** Where all other stores are what they were: two of three that are not to be believed are a majority. */
+function strangerOf(seed: number, members: readonly NodeId[], faults: readonly Fault[]): NodeId | null {
+  const chance = chanceOf(seed, 'stranger');
+  if (!chance.happens(STRANGERS) || members.length < 3) return null;
+  if (faults.some(({ kind }) => RUINOUS.has(kind) || kind === 'twin')) return null;
+  return chance.one(members);
 }

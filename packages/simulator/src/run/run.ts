@@ -87,6 +87,7 @@ class Run {
   /** What each life's service asks for. */
   readonly #users = new Map<Life, readonly User[]>();
   readonly #watches: Watching[];
+  readonly #watcher: GroupWatcher = {};
   readonly #chance;
   readonly #coverage: Coverage;
   readonly #active = new Map<Fault, Heal>();
@@ -106,6 +107,7 @@ class Run {
   #leftOut: ReadonlySet<NodeId> = new Set();
   /** Who is to keep what it holds, for nothing happens any more. */
   #resting: ReadonlySet<NodeId> = new Set();
+  #rested: ReadonlySet<NodeId> = new Set();
 
   constructor(plan: Plan, options: RunOptions) {
     this.#plan = plan;
@@ -113,7 +115,7 @@ class Run {
     this.#chance = chanceOf(plan.seed, 'faults');
     this.#coverage = options.coverage ?? new Coverage();
     this.#watches = [];
-    const watcher: GroupWatcher = {};
+    const watcher = this.#watcher;
     const { settings } = plan;
     this.#group = new SimGroup({
       settings: options.codec ? { ...settings, codec: options.codec } : settings,
@@ -125,10 +127,12 @@ class Run {
         : {}),
       onReady: (life, group) => this.#serve(life, group),
     });
+    const strangeStoreId = plan.stranger === null ? null : this.#group.machine(plan.stranger).disk.storeId;
     const observed = {
       group: this.#group,
       isWithinDrift: plan.isWithinDrift,
-      isOutcast: (storeId: string) => this.#outcasts.has(storeId),
+      isOutcast: (storeId: string) => this.#outcasts.has(storeId) || storeId === strangeStoreId,
+      isPutBack: (storeId: string) => this.#outcasts.has(storeId),
       isUnaware: ({ machine }: Life) => (this.#unawareUntilMs.get(machine.node) ?? 0) > this.#group.world.nowMs,
     };
     for (const invariant of options.invariants ?? all) {
@@ -159,7 +163,7 @@ class Run {
       await world.run(this.#plan.healAtMs);
       await this.#awaitBlocked();
       healedLeases = await this.#demandMaster();
-      for (const watch of this.#watches) watch.finished?.();
+      for (const watch of this.#watches) watch.finished?.(this.#rested);
       await world.run(world.nowMs);
     } catch (error) {
       violation = this.#violationOf(error);
@@ -186,9 +190,9 @@ class Run {
   }
 
   #prepare(): void {
-    const { startsMs, faults, isFormed } = this.#plan;
+    const { startsMs, faults, isFormed, stranger } = this.#plan;
     const { world, network } = this.#group;
-    if (isFormed) this.#group.form();
+    if (isFormed) this.#group.form(stranger);
     network.isCapturing = faults.some(({ kind }) => kind === 'replay' || kind === 'flood');
     for (const node of this.#group.names) world.plan(startsMs[node] ?? 0, () => this.#start(node));
     for (const fault of faults) world.plan(fault.atMs, () => this.#inject(fault));
@@ -200,7 +204,14 @@ class Run {
     const users = (campaigns[life.node] ?? []).map((campaign) => {
       const { election } = campaign;
       const purpose = election === GROUP_ELECTION ? `user ${life.id}` : `user ${life.id} of ${election}`;
-      return new User(life, campaign, this.#resources, manners, chanceOf(seed, purpose));
+      return new User({
+        life,
+        campaign,
+        resources: this.#resources,
+        manners,
+        chance: chanceOf(seed, purpose),
+        watcher: this.#watcher,
+      });
     });
     this.#users.set(life, users);
     for (const user of users) {
@@ -313,6 +324,7 @@ class Run {
   async #demandMaster(): Promise<number | null> {
     const { world, names, voters } = this.#group;
     this.#isHealed = true;
+    for (const watch of this.#watches) watch.healed?.();
     const good = voters.filter((node) => this.#isGood(node));
     const majority = Math.floor(voters.length / 2) + 1;
     const healed = new Set(this.#chance.some(good, this.#chance.whole(Math.min(majority, good.length), good.length)));
@@ -427,6 +439,7 @@ class Run {
     this.#resting = healed;
     await world.run(world.nowMs + REST_LEASES * leaseMs);
     this.#resting = new Set();
+    this.#rested = healed;
   }
 
   /** Its lease ran out although nothing happened. Where timers are late by more than an attempt nothing is demanded. */
@@ -484,7 +497,8 @@ class Run {
   /** Its store may vote: neither wiped nor rolled back nor damaged. */
   #isGood(node: NodeId): boolean {
     const { disk } = this.#group.machine(node);
-    return disk.damage === null && !this.#outcasts.has(disk.storeId) && !this.#outcastNodes.has(node);
+    const isStranger = node === this.#plan.stranger;
+    return disk.damage === null && !isStranger && !this.#outcasts.has(disk.storeId) && !this.#outcastNodes.has(node);
   }
 
   get #outcastNodes(): ReadonlySet<NodeId> {

@@ -339,6 +339,7 @@ export class TestGroup {
         return isWithinDrift();
       },
       isOutcast: (storeId) => this.#outcasts.has(storeId),
+      isPutBack: (storeId) => this.#outcasts.has(storeId),
       isUnaware: () => false,
     };
     const watches = invariants.map((invariant) =>

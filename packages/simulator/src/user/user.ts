@@ -1,6 +1,7 @@
 import { type NodeId, NoQuorumError, TimeoutError } from '@synod/protocol';
 import type { Election, ElectionOptions, Group, Mastership } from '@synod/runtime';
 import type { Life } from '../group/life.ts';
+import type { GroupWatcher } from '../group/watcher.ts';
 import type { Chance } from '../world/chance.ts';
 import type { Resources } from './resource.ts';
 
@@ -12,6 +13,8 @@ export interface UserManners {
   /** Chance that work goes on after its mastership is lost, and for how much of the lease (fault 29). */
   readonly stubborn: number;
   readonly stubbornFor: number;
+  /** What it does by `run` takes up to so much of the lease; nothing is drawn for 0. */
+  readonly lasting: number;
 }
 
 /** How a service stands for one election. */
@@ -33,6 +36,17 @@ export interface Turns {
   readonly rounds: number | null;
 }
 
+export interface UserOptions {
+  readonly life: Life;
+  readonly campaign: Campaign;
+  readonly resources: Resources;
+  readonly manners: UserManners;
+  readonly chance: Chance;
+  readonly watcher: GroupWatcher;
+}
+
+const NOBODY: GroupWatcher = {};
+
 /** A service that asks for one election and works while it is master, its term attached to each act. */
 export class User {
   readonly campaign: Campaign;
@@ -40,6 +54,7 @@ export class User {
   readonly #resources: Resources;
   readonly #manners: UserManners;
   readonly #chance: Chance;
+  readonly #watcher: GroupWatcher;
   #election: Election | null = null;
   #mastership: Mastership | null = null;
   /** Takes no turns any more. */
@@ -50,12 +65,19 @@ export class User {
   #stop: () => void = () => {};
   #hasRetired = false;
 
-  constructor(life: Life, campaign: Campaign, resources: Resources, manners: UserManners, chance: Chance) {
+  constructor(options: UserOptions) {
+    const { life, campaign, resources, manners, chance, watcher } = options;
     this.#life = life;
     this.campaign = campaign;
     this.#resources = resources;
     this.#manners = manners;
     this.#chance = chance;
+    this.#watcher = watcher;
+  }
+
+  /** Who hears of it. What a process still computes in the step in which it was killed reaches nobody. */
+  get #heard(): GroupWatcher {
+    return this.#life.ending ? NOBODY : this.#watcher;
   }
 
   /** It asks no more. */
@@ -88,7 +110,9 @@ export class User {
 
   /** Hands over what it holds, if the other agrees. */
   transfer(to: NodeId): void {
-    void this.#election?.transfer(to).catch(() => {});
+    const { election } = this.campaign;
+    const asked = this.#election?.transfer(to);
+    asked?.then(({ term }) => this.#heard.transferred?.(this.#life, election, to, term)).catch(() => {});
   }
 
   async #takeTurns(election: Election, { holds, rests, patience, rounds }: Turns): Promise<void> {
@@ -100,6 +124,7 @@ export class User {
       if (mastership) {
         await this.#work(mastership, holds * leaseMs).catch(() => {});
         await mastership.resign();
+        this.#heard.resigned?.(this.#life, mastership);
       }
       if (this.#isStaying) continue;
       await this.#pause(rests * leaseMs, (wake) => {
@@ -111,13 +136,14 @@ export class User {
 
   async #work(mastership: Mastership, forMs = Number.POSITIVE_INFINITY): Promise<void> {
     this.#mastership = mastership;
+    this.#heard.given?.(this.#life, mastership);
     const { leaseMs, process } = this.#life;
     const { pace, stubborn, stubbornFor } = this.#manners;
     const untilMs = process.clock.now() + forMs;
     const { signal } = mastership;
     signal.addEventListener('abort', () => this.#stop(), { once: true });
     while (!signal.aborted) {
-      await mastership.run((term) => this.#write(term));
+      await this.#act(mastership);
       if (!signal.aborted) {
         await this.#pause(Math.min(pace * leaseMs, forMs), (stop) => {
           this.#stop = stop;
@@ -129,6 +155,16 @@ export class User {
     await this.#pause(this.#chance.between(0, stubbornFor * leaseMs));
     // It never looked at its signal: the fence is the guard.
     this.#write(mastership.term);
+  }
+
+  async #act(mastership: Mastership): Promise<void> {
+    const { lasting } = this.#manners;
+    await mastership.run((term) => {
+      this.#heard.effectBegan?.(this.#life, mastership);
+      this.#write(term);
+      return lasting > 0 ? this.#pause(this.#chance.between(0, lasting * this.#life.leaseMs)) : undefined;
+    });
+    this.#heard.effectDone?.(this.#life, mastership);
   }
 
   #write(term: number): void {

@@ -251,6 +251,11 @@ export class DiskJournal implements Journal {
     this.#onAppend = onAppend;
   }
 
+  /** A write failed: nothing it holds is written any more. */
+  get hasFailed(): boolean {
+    return this.#failure !== null;
+  }
+
   get bytesSinceCheckpoint(): number {
     return this.#disk.bytesSinceCheckpoint;
   }
