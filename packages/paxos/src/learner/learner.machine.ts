@@ -14,6 +14,7 @@ import {
   type LearnerRules,
   type LearnerState,
   learnerRules,
+  proposedThrough,
 } from './learner.rules.ts';
 
 export interface LearnerContext {
@@ -28,7 +29,7 @@ const effect = effectsOf<LearnerContext, LearnerEvent, LearnerEmitted>();
  * brought the news, then of everybody.
  *
  * `expecting` is the pulse of a busy node: one timer for all slots that were proposed and are not learned yet, so that the
- * usual case, chosen a moment later, arms nothing.
+ * usual case, chosen a moment later, arms nothing. It looks at its end what was proposed meanwhile: nobody need tell it.
  */
 export const learnerMachine = (rules: LearnerRules = learnerRules) => {
   /** What hearing something leads to: its own effects, then what can be applied now, then one word about progress. */
@@ -57,7 +58,7 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
     guards: {
       isBehind: ({ context }) => isBehind(context.state),
       hasAll: ({ context }) => !isBehind(context.state),
-      isExpecting: ({ context }) => isExpecting(context.state),
+      isExpecting: ({ context: { input, state } }) => isExpecting(state, input),
       isOverdue: ({ context }) => context.state.through < context.state.watched,
       knowsNobody: ({ context: { input, state } }) => state.source === null || state.source === input.self,
       bringsNews: ({ context, event }) =>
@@ -107,8 +108,8 @@ export const learnerMachine = (rules: LearnerRules = learnerRules) => {
         rules.trim(state, event.through);
       }),
       askForMore: effect(({ state }, _, out) => out.push(fetchFrom(state, 'all', true))),
-      watch: effect(({ state }) => {
-        state.watched = state.proposed;
+      watch: effect(({ input, state }) => {
+        state.watched = proposedThrough(state, input);
       }),
       want: effect(({ state }) => {
         state.wanted = Math.max(state.wanted, state.watched);

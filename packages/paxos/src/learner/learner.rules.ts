@@ -40,6 +40,8 @@ export interface LearnerInput {
   readonly random: Random;
   /** The value accepted here at exactly this ballot (B3). */
   held(slot: number, ballot: Ballot): Value | undefined;
+  /** Highest slot that was seen proposed by others, told of or not. */
+  proposedThrough(): number;
   /** Our last durable snapshot, for nodes behind it. */
   snapshot(): SnapshotState | null;
   readonly recovered: LearnerRecovered;
@@ -61,7 +63,7 @@ export type LearnerEvent =
   | { readonly type: 'learneds'; readonly messages: readonly Received<Learned>[] }
   | { readonly type: 'fetches'; readonly messages: readonly Received<Fetch>[] }
   | { readonly type: 'snapshots'; readonly messages: readonly Received<Snapshot>[] }
-  /** Accepts for these slots were seen here. */
+  /** Accepts for these slots were seen here. Needs no telling while `expecting`: that looks by itself, at its end. */
   | { readonly type: 'proposed'; readonly slots: readonly number[]; readonly from: NodeId }
   /** Slots up to here are chosen: a Promise or Trimmed said so. */
   | { readonly type: 'behind'; readonly through: number; readonly from: NodeId }
@@ -335,7 +337,12 @@ function applyInOrder(state: LearnerState, out: LearnerEmitted[]): void {
 export const isBehind = (state: LearnerState): boolean => state.through < state.wanted;
 
 /** Some slot was proposed and is not learned here: in a moment it will be, or its proposer is in trouble. */
-export const isExpecting = (state: LearnerState): boolean => state.through < state.proposed;
+export const isExpecting = (state: LearnerState, input: LearnerInput): boolean =>
+  state.through < proposedThrough(state, input);
+
+/** Highest slot seen proposed: what was told here, or is known without. */
+export const proposedThrough = (state: LearnerState, input: LearnerInput): number =>
+  Math.max(state.proposed, input.proposedThrough());
 
 /** True when the message holds a value we do not have. */
 export const bringsNews = (state: LearnerState, message: Learned): boolean =>

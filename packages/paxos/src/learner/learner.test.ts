@@ -311,6 +311,22 @@ describe('B1c: a slot stays unlearned for lease/3 after asking everybody', () =>
     expect(told()).toEqual([]);
   });
 
+  it('what was proposed while it expected another, and was not told, is watched next', () => {
+    let proposedThrough = 1;
+    const { actor, hold, choose, clock, told, mode } = learner({ proposedThrough: () => proposedThrough });
+    actor.send({ type: 'proposed', slots: [1], from: 'n2' });
+    hold(1);
+    choose(chosen('n2', 1));
+    proposedThrough = 2;
+    clock.advance(LEASE_MS / 20);
+    told();
+    expect(mode()).toBe('"expecting"');
+    clock.advance(LEASE_MS / 20);
+    expect(told()).toEqual(['fetch 2-2 of all']);
+    clock.advance(LEASE_MS / 3);
+    expect(told().at(-2)).toBe('stuck 2');
+  });
+
   it('the wait begins anew for the next slot, however the one before was learned', () => {
     const { choose, learn, hold, clock, told } = learner();
     choose(chosen('n2', 3));

@@ -89,6 +89,10 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         assertEvent(event, 'learned');
         rules.noteLearned(state, event.through, event.known);
       }),
+      askLearned: effect(({ input, state }) => {
+        const { through, known } = input.learned();
+        rules.noteLearned(state, through, known);
+      }),
       backOff: effect(({ input, state }) => rules.backOff(state, input)),
       postpone: effect(({ input, state }) => rules.postpone(state, input)),
       prepare: effect(({ input, state }, _, out) => rules.prepare(state, input, out)),
@@ -144,8 +148,10 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
     },
     initial: 'idle',
     states: {
+      // Nothing is told here of what is learned: it asks when it begins.
       idle: {
         entry: 'dropWish',
+        exit: 'askLearned',
         on: {
           lead: [
             { guard: 'mayPrepareNow', actions: 'noteWish', target: 'preparing' },

@@ -47,10 +47,16 @@ export interface ProposerInput {
   readonly quorum: QuorumSystem;
   /** Highest round seen or used, from the journal. */
   readonly lastRound: number;
-  /** All slots up to here are applied here. */
-  readonly learnedThrough: number;
+  /** How far the log is here. An idle proposer is not told: it asks when it has to know. */
+  learned(): LearnedSoFar;
   /** Whether this node holds `group` at this instant (B6). */
   isMaster(): boolean;
+}
+
+/** Slots up to `through` are applied here; `known` is the highest known chosen. */
+export interface LearnedSoFar {
+  readonly through: number;
+  readonly known: number;
 }
 
 export type ProposerEvent =
@@ -71,8 +77,8 @@ export type ProposerEvent =
   | Received<Trimmed>
   /** Our own acceptor granted a promise to another node (B6). */
   | { readonly type: 'granted'; readonly ballot: Ballot }
-  /** Slots up to `through` are applied here; `known` is the highest known chosen. */
-  | { readonly type: 'learned'; readonly through: number; readonly known: number }
+  /** Needed only while it is not idle. */
+  | ({ readonly type: 'learned' } & LearnedSoFar)
   /** A ballot of this round was seen. */
   | { readonly type: 'round'; readonly round: number }
   /** What was said while there was no connection is lost. */
@@ -197,8 +203,8 @@ const FRAME_BYTES = 64;
 export const initialProposer = (input: ProposerInput): ProposerState => ({
   round: input.lastRound,
   ballot: NO_BALLOT,
-  learnedThrough: input.learnedThrough,
-  known: input.learnedThrough,
+  learnedThrough: input.learned().through,
+  known: input.learned().known,
   seen: 0,
   fromSlot: 0,
   pages: new Map(),

@@ -93,11 +93,31 @@ function inShort(emitted: ProposerEmitted): string {
 
 describe('B2: preparing', () => {
   it('takes a ballot above every round seen or used, from the first slot not learned here, to every voter', () => {
-    const { actor, lead, told, ballot } = proposer({ lastRound: 4, learnedThrough: 7 });
+    const { actor, lead, told, ballot } = proposer({ lastRound: 4, learned: () => ({ through: 7, known: 7 }) });
     actor.send({ type: 'round', round: 9 });
     lead();
     expect(told()).toEqual(['prepare 10 from 8 to n1,n2,n3']);
     expect(ballot()).toEqual({ round: 10, nodeId: 'n1', incarnation: 'n1-i1' });
+  });
+
+  it('is not told while it is idle how far the log is: it asks when it begins', () => {
+    let through = 7;
+    const { lead, told, mode } = proposer({ learned: () => ({ through, known: 9 }) });
+    through = 8;
+    lead();
+    expect(told()).toEqual(['prepare 1 from 9 to n1,n2,n3']);
+    expect(mode()).toContain('preparing');
+  });
+
+  it('what it asked counts for its wish too: that one is old news does not grant it', () => {
+    const { actor, lead, learned, mode } = proposer({ learned: () => ({ through: 8, known: 8 }) });
+    actor.send({ type: 'granted', ballot: ballot(1, 'n2') });
+    lead();
+    expect(mode()).toBe('"postponed"');
+    learned(8);
+    expect(mode()).toBe('"postponed"');
+    learned(9);
+    expect(mode()).toBe('"idle"');
   });
 
   it('an attempt without a quorum is repeated with a new ballot: two values at one ballot never', () => {

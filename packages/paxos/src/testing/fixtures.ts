@@ -110,6 +110,7 @@ export const learnerInput = (clock: VirtualClock, overrides: Partial<LearnerInpu
   clock,
   random: seededRandom(1),
   held: () => undefined,
+  proposedThrough: () => 0,
   snapshot: () => null,
   recovered: { through: 0, learned: new Map() },
   ...overrides,
@@ -123,7 +124,7 @@ export const proposerInput = (clock: VirtualClock, overrides: Partial<ProposerIn
   random: seededRandom(1),
   quorum: majority(['n1', 'n2', 'n3']),
   lastRound: 0,
-  learnedThrough: 0,
+  learned: () => ({ through: 0, known: 0 }),
   isMaster: () => false,
   ...overrides,
 });

@@ -1,4 +1,5 @@
 import {
+  type Accept,
   type Command,
   type JournalRecord,
   type Message,
@@ -15,7 +16,7 @@ import { acceptorRules, type Bundle, heldValue } from '../acceptor/acceptor.rule
 import { learnerMachine } from '../learner/learner.machine.ts';
 import { learnerRules } from '../learner/learner.rules.ts';
 import { proposerMachine } from '../proposer/proposer.machine.ts';
-import { type LeadReason, proposerRules } from '../proposer/proposer.rules.ts';
+import { type LeadReason, type LearnedSoFar, proposerRules } from '../proposer/proposer.rules.ts';
 import { checkpointRecords, type Recovered, recover } from '../recovery.ts';
 import { LEASE_MS } from './fixtures.ts';
 
@@ -117,6 +118,8 @@ export class TestNode {
   /** State of this node's state machine: a text of every slot's value, in order. */
   applied: string[] = [];
   isLeading = false;
+  #learned: LearnedSoFar = { through: 0, known: 0 };
+  #proposedThrough = 0;
 
   constructor(group: TestGroup, id: NodeId) {
     this.#group = group;
@@ -137,6 +140,8 @@ export class TestNode {
     this.#recovered = recovered;
     this.#snapshot = recovered.snapshot;
     const through = recovered.snapshot?.through ?? 0;
+    this.#learned = { through, known: through };
+    this.#proposedThrough = 0;
     this.applied = recovered.snapshot ? decode(recovered.snapshot.bytes) : [];
     const acceptor = createActor(acceptorMachine(rules.acceptor), {
       clock,
@@ -158,6 +163,7 @@ export class TestNode {
         clock,
         random,
         held: (slot, ballot) => heldValue(recovered.acceptor, slot, ballot),
+        proposedThrough: () => this.#proposedThrough,
         snapshot: () => this.#snapshot,
         recovered: { through, learned: recovered.learned },
       },
@@ -172,7 +178,7 @@ export class TestNode {
         random,
         quorum: majority(ids),
         lastRound: recovered.lastRound,
-        learnedThrough: through,
+        learned: () => this.#learned,
         isMaster: () => false,
       },
     });
@@ -201,7 +207,8 @@ export class TestNode {
       }
     });
     learner.on('progress', ({ through, known }) => {
-      proposer.send({ type: 'learned', through, known });
+      this.#learned = { through, known };
+      if (proposer.getSnapshot().value !== 'idle') proposer.send({ type: 'learned', through, known });
     });
     learner.on('stuck', ({ through }) => proposer.send({ type: 'lead', reason: 'stuck', slot: through }));
     proposer.on('send', ({ to, message }) => {
@@ -280,7 +287,7 @@ export class TestNode {
       case 'accept':
         proposer.send({ type: 'round', round: message.ballot.round });
         acceptor.send({ type: 'accepts', messages });
-        if (message.from !== this.id) learner.send({ type: 'proposed', slots: [message.slot], from: message.from });
+        if (message.from !== this.id) this.#noteProposed(learner, message);
         break;
       case 'chosen':
         learner.send({ type: 'chosens', messages });
@@ -297,6 +304,11 @@ export class TestNode {
       default:
         proposer.send(message);
     }
+  }
+
+  #noteProposed(learner: AnyActorRef, { slot, from }: Received<Accept>): void {
+    this.#proposedThrough = Math.max(this.#proposedThrough, slot);
+    if (learner.getSnapshot().value !== 'expecting') learner.send({ type: 'proposed', slots: [slot], from });
   }
 
   #send(to: NodeId, message: Message): void {

@@ -106,6 +106,10 @@ export class Member {
   #leader: { readonly ballot: Ballot; readonly isSilent: boolean } = { ballot: NO_BALLOT, isSilent: true };
   #isLeading = false;
   #appliedThrough: number;
+  /** Highest slot known chosen. */
+  #known: number;
+  /** Highest slot that another node was seen to propose. */
+  #proposedThrough = 0;
   #isDelivering = false;
   readonly #timers = new Set<TimerHandle>();
   /** Slots whose choice the others hear a moment later. */
@@ -128,6 +132,7 @@ export class Member {
     const { clock, random } = ports;
     this.#self = ports.bus.node;
     this.#appliedThrough = recovered.snapshot?.through ?? 0;
+    this.#known = this.#appliedThrough;
     this.#snapshot = recovered.snapshot;
     this.voters = new Voters({
       clock,
@@ -204,6 +209,7 @@ export class Member {
         clock,
         random,
         held: (slot: number, ballot: Ballot) => heldValue(recovered.acceptor, slot, ballot),
+        proposedThrough: () => this.#proposedThrough,
         snapshot: () => this.#snapshot,
         recovered: { through: recovered.snapshot?.through ?? 0, learned: recovered.learned },
       },
@@ -215,7 +221,7 @@ export class Member {
         random,
         quorum: quorumSystemOf(configuration),
         lastRound: recovered.lastRound,
-        learnedThrough: this.#appliedThrough,
+        learned: () => ({ through: this.#appliedThrough, known: this.#known }),
         isMaster: () => this.isMaster(),
       },
       lease: {
@@ -522,7 +528,10 @@ export class Member {
     learner.on('progress', ({ through, known }) =>
       whileLiving(() => {
         this.#reminder.noted();
-        roles.proposer?.send({ type: 'learned', through, known });
+        this.#known = known;
+        // An idle one asks when it begins: a follower's idles through all that it learns.
+        if (roles.proposer && roles.proposer.getSnapshot().value !== 'idle')
+          roles.proposer.send({ type: 'learned', through, known });
         void this.reviewJournal();
         if (!this.#isDelivering) this.#herald.tellApplied();
       }),
@@ -634,9 +643,11 @@ export class Member {
     // T2: the first sight of a command id in any form; the clock is read after the receipt.
     for (const { value } of messages) this.log.seen(value);
     const [first] = messages;
-    if (first && first.from !== this.#self) {
-      roles.learner.send({ type: 'proposed', slots: messages.map(({ slot }) => slot), from: first.from });
-    }
+    if (!first || first.from === this.#self) return;
+    for (const { slot } of messages) if (slot > this.#proposedThrough) this.#proposedThrough = slot;
+    // While it expects some it looks for others by itself.
+    if (roles.learner.getSnapshot().value === 'expecting') return;
+    roles.learner.send({ type: 'proposed', slots: messages.map(({ slot }) => slot), from: first.from });
   }
 
   #answer(roles: Roles, message: Received<Message>): void {

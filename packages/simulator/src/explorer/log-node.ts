@@ -535,6 +535,7 @@ export class LogStep {
       clock,
       random,
       held: (slot, ballot) => heldValue(node.acceptor, slot, ballot),
+      proposedThrough: () => 0,
       snapshot: () => node.snapshot,
       recovered: { through: recovered?.snapshot?.through ?? 0, learned: recovered?.learned ?? new Map() },
     };
@@ -549,7 +550,7 @@ export class LogStep {
       random,
       quorum: majority(this.#voters),
       lastRound,
-      learnedThrough,
+      learned: () => ({ through: learnedThrough, known: learnedThrough }),
       isMaster: () => false,
     };
   }
