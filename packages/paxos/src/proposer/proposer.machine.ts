@@ -6,14 +6,15 @@ import {
   hasHole,
   initialProposer,
   isCaughtUp,
+  isDueSooner,
   noteWish,
   type ProposerEmitted,
   type ProposerEvent,
   type ProposerInput,
   type ProposerRules,
   type ProposerState,
+  planResend,
   proposerRules,
-  untilResendMs,
 } from './proposer.rules.ts';
 
 export interface ProposerContext {
@@ -27,7 +28,8 @@ const effect = effectsOf<ProposerContext, ProposerEvent, ProposerEmitted>();
  * Proposer of the log (B1-B7): idle → preparing → leading → idle. Safety depends on none of its timers, and on no order of
  * messages.
  *
- * One timer for all open slots: it is armed when the first opens, finds out at its end what is due, and ends with the last.
+ * One timer for all open slots: it is armed when the first opens, and finds out at its end what is due. It outlasts the last of
+ * them: the usual case, chosen a moment after another, arms nothing.
  */
 export const proposerMachine = (rules: ProposerRules = proposerRules) =>
   setup({
@@ -42,7 +44,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       postponement: ({ context: { input, state } }) => Math.max(0, state.notBeforeMs - input.clock.now()),
       // B5: growing.
       resendPrepare: ({ context }) => context.state.resendMs,
-      resend: ({ context: { input, state } }) => untilResendMs(state, input.clock.now()),
+      resend: ({ context: { input, state } }) => state.wakesAtMs - input.clock.now(),
       // An attempt without a quorum is given up for one with a new ballot.
       attempt: ({ context: { input } }) => between(input.random, input.leaseMs() / 3, input.leaseMs() / 2),
     },
@@ -70,8 +72,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         rules.hasPrepareQuorum(state, input) && isCaughtUp(state, rules.base(state)),
       isCaughtUp: ({ context: { state } }) => isCaughtUp(state, rules.base(state)),
       hasOpenSlots: ({ context }) => context.state.open.size > 0,
-      hasNoOpenSlots: ({ context }) => context.state.open.size === 0,
-      isAwaited: ({ event }) => event.type === 'submit' && event.learner !== undefined,
+      isDueSooner: ({ context }) => isDueSooner(context.state),
       hasHole: ({ context }) => hasHole(context.state),
     },
     actions: {
@@ -128,6 +129,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         rules.noteTrimmed(state, event, out);
       }),
       resend: effect(({ input, state }, _, out) => rules.resend(state, input, out)),
+      planResend: effect(({ input, state }) => planResend(state, input.clock.now())),
       hurry: effect(({ input, state }) => rules.hurry(state, input)),
       stepDown: effect(({ state }, event, out) => {
         const by = event.type === 'reject' ? event.promised : event.type === 'granted' ? event.ballot : null;
@@ -231,11 +233,7 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
       leading: {
         entry: ['takeOver', 'sayLeading', 'propose'],
         on: {
-          submit: [
-            // N4: whom it did not ask at once it asks sooner than the timer that runs would.
-            { guard: 'isAwaited', actions: ['submit', 'propose'], target: '.quiet' },
-            { actions: ['submit', 'propose'] },
-          ],
+          submit: { actions: ['submit', 'propose'] },
           accepted: { actions: 'countAccepted' },
           trimmed: { actions: ['noteTrimmed', 'propose'] },
           learned: { actions: ['noteLearned', 'propose'] },
@@ -260,10 +258,17 @@ export const proposerMachine = (rules: ProposerRules = proposerRules) =>
         states: {
           quiet: { always: { guard: 'hasOpenSlots', target: 'waiting' } },
           waiting: {
-            always: { guard: 'hasNoOpenSlots', target: 'quiet' },
-            on: { reconnected: { actions: ['hurry', 'resend'], target: 'waiting', reenter: true } },
+            entry: 'planResend',
+            // N4: whom it did not ask at once it asks sooner than the timer that runs would.
+            always: { guard: 'isDueSooner', target: 'waiting', reenter: true },
+            on: {
+              reconnected: { guard: 'hasOpenSlots', actions: ['hurry', 'resend'], target: 'waiting', reenter: true },
+            },
             after: {
-              resend: { actions: 'resend', target: 'waiting', reenter: true },
+              resend: [
+                { guard: 'hasOpenSlots', actions: 'resend', target: 'waiting', reenter: true },
+                { target: 'quiet' },
+              ],
             },
           },
         },

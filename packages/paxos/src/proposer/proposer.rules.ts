@@ -140,6 +140,10 @@ export interface ProposerState {
   lastProposed: number;
   /** Proposed, and not known here to be chosen. */
   readonly open: Map<number, OpenSlot>;
+  /** When the timer of `waiting` ends. */
+  wakesAtMs: number;
+  /** No slot that opened since it was set is due for a resend before this. */
+  firstDueAtMs: number;
   /** Commands of `master` (B7). */
   urgent: Command[];
   queue: Command[];
@@ -217,6 +221,8 @@ export const initialProposer = (input: ProposerInput): ProposerState => ({
   nextSlot: 0,
   lastProposed: 0,
   open: new Map(),
+  wakesAtMs: 0,
+  firstDueAtMs: 0,
   urgent: [],
   queue: [],
   queuedBytes: 0,
@@ -575,12 +581,17 @@ export function noteWish(state: ProposerState, wish: LeadReason | null, slot = 0
   state.wishedAt = state.learnedThrough;
 }
 
-/** Until the earliest resend. */
-export function untilResendMs(state: ProposerState, nowMs: number): number {
+/** The timer is set, to the earliest resend. */
+export function planResend(state: ProposerState, nowMs: number): void {
   let dueAtMs = Number.POSITIVE_INFINITY;
   for (const open of state.open.values()) dueAtMs = Math.min(dueAtMs, open.dueAtMs);
-  return Math.max(1, dueAtMs - nowMs);
+  state.wakesAtMs = Math.max(nowMs + 1, dueAtMs);
+  state.firstDueAtMs = state.wakesAtMs;
 }
+
+/** A slot opened that is to be resent before the timer ends: that was set for others, long under way or closed by now. */
+export const isDueSooner = (state: ProposerState): boolean =>
+  state.open.size > 0 && state.firstDueAtMs < state.wakesAtMs;
 
 function open(state: ProposerState, input: ProposerInput, proposal: Proposal, out: Out): void {
   invariant(proposal.slot > state.lastProposed, 'B2 no (ballot, slot) is ever proposed with two values');
@@ -593,6 +604,7 @@ function open(state: ProposerState, input: ProposerInput, proposal: Proposal, ou
   const dueAtMs = sentAtMs + (isThrifty ? secondAskMs(state, input) : intervalMs);
   const slot: OpenSlot = { ...proposal, voters: new Set(), sentAtMs, dueAtMs, intervalMs };
   state.open.set(proposal.slot, slot);
+  state.firstDueAtMs = Math.min(state.firstDueAtMs, dueAtMs);
   out.push({ type: 'send', to: first, message: acceptOf(state, slot) });
 }
 

@@ -17,7 +17,7 @@ import {
 } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { initialTransition, transition } from 'xstate';
 import { ballot, command, from, LEASE_MS, play, promise, proposerInput, store, value } from '../testing/fixtures.ts';
 import { proposerMachine } from './proposer.machine.ts';
@@ -537,6 +537,38 @@ describe('B5: resends and rejects', () => {
     expect(at[0]).toBeLessThanOrEqual((LEASE_MS / 50) * 1.25 + 1);
     expect((at[1] as number) - (at[0] as number)).toBeGreaterThan(1.5 * (at[0] as number));
     expect(at.length).toBeLessThan(10);
+  });
+
+  it('a slot that opens while the timer runs for one of a grown interval is sent again in its own time', () => {
+    const { actor, leading, submit, clock, take, ballot: own } = proposer();
+    leading();
+    submit(command('a/1'));
+    clock.advance(LEASE_MS);
+    take();
+    // Its command goes into another slot.
+    actor.send(trimmed('n2', own(), 1, 1));
+    expect(take()).toMatchObject([{ type: 'behind' }, { message: { type: 'accept', slot: 2 } }]);
+    clock.advance((LEASE_MS / 50) * 1.25 + 1);
+    expect(take()).toMatchObject([{ type: 'send', message: { type: 'accept', slot: 2 } }]);
+  });
+
+  it('one timer serves all that are chosen before it ends, and none is set when nothing is open', () => {
+    const { actor, leading, submit, learned, clock, take, mode, ballot: own } = proposer();
+    leading();
+    const set = vi.spyOn(clock, 'setTimeout');
+    for (let slot = 1; slot <= 50; slot++) {
+      submit(command(`a/${slot}`));
+      clock.advance(1);
+      actor.send(accepted('n2', own(), slot));
+      actor.send(accepted('n3', own(), slot));
+      learned(slot);
+    }
+    expect(set.mock.calls.length).toBeLessThan(5);
+    clock.advance(LEASE_MS / 25);
+    set.mockClear();
+    take();
+    clock.advance(LEASE_MS);
+    expect([take(), mode(), set.mock.calls.length]).toEqual([[], '{"leading":"quiet"}', 0]);
   });
 
   it('after a reconnect what is open is sent again at once, and the intervals begin anew', () => {
