@@ -540,7 +540,10 @@ export class Member {
       this.#guard(() => roles.proposer?.send({ type: 'lead', reason: 'stuck', slot: through })),
     );
     let isCaughtUp = true;
+    let last: unknown = null;
     learner.subscribe((snapshot) => {
+      if (snapshot.value === last) return;
+      last = snapshot.value;
       const isBehind = snapshot.matches('behind');
       if (isBehind !== isCaughtUp) return;
       isCaughtUp = !isBehind;
@@ -623,7 +626,9 @@ export class Member {
       this.#sawRound(ballot);
       this.#sawLeader(ballot);
     }
-    roles.acceptor?.send({ type: 'accepts', messages: messages.map((message) => this.#unlessRefused(message)) });
+    const isAnyAwaited = messages.some(({ learner }) => learner !== undefined);
+    const asked = isAnyAwaited ? messages.map((message) => this.#unlessRefused(message)) : messages;
+    roles.acceptor?.send({ type: 'accepts', messages: asked });
     // The disk is at work meanwhile.
     void soon.then(() => this.#guard(() => this.#roles && this.#noteProposed(this.#roles, messages)));
   }
@@ -658,12 +663,20 @@ export class Member {
 
   /** To our own proposal, or to somebody else's whose outcome this node waits for (N4). */
   #accepteds(roles: Roles, messages: readonly Received<Accepted>[]): void {
-    const others: Received<Accepted>[] = [];
+    let others: Received<Accepted>[] | null = null;
     for (const message of messages) {
-      if (message.ballot.nodeId === this.#self) roles.proposer?.send(message);
+      if (message.ballot.nodeId === this.#self) this.#countAccepted(roles, message);
+      else if (others === null) others = [message];
       else others.push(message);
     }
-    if (others.length > 0) this.#asFresh(() => roles.learner.send({ type: 'accepteds', messages: others }));
+    if (others === null) return;
+    const event = { type: 'accepteds', messages: others } as const;
+    this.#asFresh(() => roles.learner.send(event));
+  }
+
+  /** Whoever answers after a quorum did (B3) says nothing that is waited for. */
+  #countAccepted({ proposer }: Roles, message: Received<Accepted>): void {
+    if (proposer?.getSnapshot().context.state.open.has(message.slot)) proposer.send(message);
   }
 
   #submit(commands: readonly Command[], isUrgent: boolean): void {

@@ -16,6 +16,8 @@ export class Voters {
   readonly incarnations: Map<string, number>;
   /** Which life spoke with that count. */
   readonly #lives = new Map<string, Incarnation>();
+  /** Of each voter the last that was admitted: nearly all messages bring the same. */
+  readonly #admitted = new Map<NodeId, { readonly store: Store; readonly life: Incarnation }>();
   readonly #heardAtMs = new Map<NodeId, number>();
   #chosenAtMs = Number.NEGATIVE_INFINITY;
 
@@ -45,8 +47,16 @@ export class Voters {
    * @returns `refused`; `newer` when the count grew and should be kept; else `known`.
    */
   admit(node: NodeId, store: Store, life: Incarnation): 'refused' | 'newer' | 'known' {
-    const voter = this.#configuration.voters.find((known) => known.node === node);
+    const last = this.#admitted.get(node);
+    if (last && last.life === life && isSameStore(last.store, store)) return 'known';
+    const verdict = this.#judge(node, store, life);
+    if (verdict !== 'refused') this.#admitted.set(node, { store, life });
+    return verdict;
+  }
+
+  #judge(node: NodeId, store: Store, life: Incarnation): 'refused' | 'newer' | 'known' {
     const { storeId, incarnations } = store;
+    const voter = this.#configuration.voters.find((known) => known.node === node);
     if (voter?.storeId !== storeId) return 'refused';
     const seen = this.incarnations.get(storeId) ?? 0;
     if (this.#rules.isRolledBack(store, life, seen, this.#lives.get(storeId))) return 'refused';
@@ -93,3 +103,6 @@ export class Voters {
     return this.#quorum.isAcceptQuorum(new Set(heard.map(([node]) => node)));
   }
 }
+
+const isSameStore = (a: Store, b: Store): boolean =>
+  a === b || (a.incarnations === b.incarnations && a.storeId === b.storeId);
