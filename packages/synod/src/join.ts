@@ -222,7 +222,8 @@ function publishEvents(group: Group, bus: Bus, leaseMs: number): void {
       bus.publish({ role: 'event', to: event.subject }, encodeEvent(event), { messageId: event.id });
     }
   };
-  const soon = new PacedQueue(publish, systemClock);
+  // A message to the server for each would cost the others, and the server, as much as voting on the change.
+  const soon = new PacedQueue({ handle: publish, clock: systemClock, companyMs: leaseMs / 20 });
   group.addEventListener('record', ({ detail }) => {
     if (!detail.isFresh) return;
     const change = { ...detail, group: group.name, node: group.node, timeMs: systemClock.wallNow() };
