@@ -15,6 +15,7 @@ import type {
 import { isMaster, licence, remainingMs } from './licence.ts';
 import type { sessionMachine } from './session.machine.ts';
 import { AT_ONCE, Slices } from './slices.ts';
+import { whole } from './timing.ts';
 
 export type SessionRef = ActorRefFrom<ReturnType<typeof sessionMachine>>;
 export type CandidateRef = ActorRefFrom<ReturnType<typeof candidateMachine>>;
@@ -134,6 +135,9 @@ export class Candidacies {
   readonly #owners = new Map<CommandId, Candidacy>();
   /** A mastership hung on the present session. */
   #hasServed = false;
+  /** Until when the session is kept for whoever asks next; `null` while somebody uses it. */
+  #restsUntilMs: number | null = null;
+  #isWaking = false;
   #isEligible = true;
   #isStopping = false;
   #isStopped = false;
@@ -401,6 +405,9 @@ export class Candidacies {
         return session.send(event);
       case 'standBy':
         this.#standing = candidacy;
+        // What it stands by with opens a session of its own: the one that rests is in its way.
+        this.#restsUntilMs = Number.NEGATIVE_INFINITY;
+        this.#review();
         return session.send(event);
       case 'standDown':
         // Each says so whose wait for a holder is over, and one at most stood by.
@@ -468,6 +475,7 @@ export class Candidacies {
     const wasUser = candidacy.isUser;
     candidacy.isUser = !isIdle;
     mark(this.#users, candidacy, !isIdle);
+    if (!isIdle) this.#restsUntilMs = null;
     // It has let go by itself, and may be at the next session already.
     if (isIdle) this.#bereft.delete(candidacy);
     this.#noteAsking(candidacy, waiting === 'sleeping' || isIn(value, 'campaigning'));
@@ -505,8 +513,34 @@ export class Candidacies {
     else if (holding !== null || opening !== null) {
       // What still names it was lapsed from, and is freed by its end alone.
       const mayLinger = this.#hasServed && input.view.held(holding?.session ?? -1).size === 0;
-      session.send({ type: 'release', mayLinger });
+      if (!mayLinger || !this.#isResting()) session.send({ type: 'release', mayLinger });
     }
+  }
+
+  /**
+   * Whoever asks again soon asks by the session there is: to open another, and to end this one, would be two commands more. It is
+   * let go of before it would have to be renewed (T7), and at once where a renewal is under way or this node stands by.
+   */
+  #isResting(): boolean {
+    const { leaseMs, holding, standby, input } = this.lease();
+    if (holding === null || holding.claims.length > 1 || standby !== null) return false;
+    const nowMs = input.clock.now();
+    this.#restsUntilMs ??= Math.min(nowMs + leaseMs / 10, holding.renewAtMs - leaseMs / 20);
+    if (nowMs >= this.#restsUntilMs) return false;
+    this.#wakeAt(this.#restsUntilMs);
+    return true;
+  }
+
+  /** One timer, however often it is used meanwhile. */
+  #wakeAt(atMs: number): void {
+    if (this.#isWaking) return;
+    this.#isWaking = true;
+    const { later } = this.#options;
+    const wake = () => {
+      this.#isWaking = false;
+      this.#review();
+    };
+    later(wake, whole(atMs - this.lease().input.clock.now()));
   }
 }
 

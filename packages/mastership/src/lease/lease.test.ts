@@ -952,6 +952,7 @@ describe('T7: resign', () => {
     bench.send({ type: 'resign' });
     bench.send({ type: 'settled' });
     bench.choose(bench.last('resign'));
+    bench.clock.advance(100);
     expect(bench.proposals('end')).toEqual([]);
     const next = bench.otherMaster();
     expect(bench.proposals('end')).toEqual([]);

@@ -22,6 +22,12 @@ function masterOf(elections: readonly string[], bench = new Bench()): Bench {
   return bench;
 }
 
+function giveBack(bench: Bench, election: string): void {
+  bench.send({ type: 'unwant' }, election);
+  bench.send({ type: 'settled' }, election);
+  bench.choose(bench.last('resign'));
+}
+
 const names = (count: number): string[] => Array.from({ length: count }, (_, i) => `shard-${i}`);
 
 /** `b` holds all of them, by one session; this node wants them. */
@@ -193,14 +199,50 @@ describe('many elections on one session', () => {
 
   it('the session goes when the last of them has been given back', () => {
     const bench = masterOf(['one', 'two']);
-    for (const election of ['one', 'two']) {
-      bench.send({ type: 'unwant' }, election);
-      bench.send({ type: 'settled' }, election);
-      bench.choose(bench.last('resign'));
-    }
+    for (const election of ['one', 'two']) giveBack(bench, election);
+    bench.clock.advance(99);
+    expect(bench.session).toEqual({ open: 'fresh' });
+    bench.clock.advance(1);
     expect(bench.session).toBe('closed');
     bench.otherRenews(bench.otherMaster());
     expect(contentOf(bench.last('end'))).toEqual({ type: 'end', session: 1 });
+  });
+
+  it('who asks soon after that asks by the same session', () => {
+    const bench = masterOf(['one']);
+    const { deadlineAtMs } = bench.licence('one') ?? {};
+    giveBack(bench, 'one');
+    for (const election of ['two', 'three']) {
+      bench.send({ type: 'want' }, election);
+      bench.clock.advance(30);
+      bench.choose(bench.last('beMaster'));
+      expect(bench.licence(election)).toMatchObject({ session: 1, deadlineAtMs });
+      giveBack(bench, election);
+    }
+    expect(bench.proposals('open')).toHaveLength(1);
+    expect(bench.proposals('end')).toEqual([]);
+  });
+
+  it('T7: a session that nobody uses is let go before it would have to be renewed', () => {
+    const bench = masterOf(['one']);
+    bench.clock.advance(60);
+    giveBack(bench, 'one');
+    bench.clock.advance(64);
+    expect(bench.session).toEqual({ open: 'fresh' });
+    bench.clock.advance(1);
+    expect(bench.session).toBe('closed');
+    expect(bench.proposals('renew')).toEqual([]);
+  });
+
+  it('T11: and at once where this node stands by, which opens a session of its own', () => {
+    const bench = new Bench({ heirOf: (node) => (node === 'b' ? 'a' : 'c') });
+    bench.otherMaster();
+    masterOf(['one'], bench);
+    giveBack(bench, 'one');
+    expect(bench.session).toEqual({ open: 'fresh' });
+    bench.send({ type: 'want' });
+    expect(bench.session).toBe('closed');
+    expect(bench.all('standBy')).toHaveLength(1);
   });
 
   it('who may not ask because the session has lapsed looks again when it is let go', () => {
