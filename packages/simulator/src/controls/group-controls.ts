@@ -41,7 +41,7 @@ export const groupControls: readonly Control[] = [
     engines: [
       {
         kind: 'seeds',
-        seed: 2,
+        seed: 3,
         rules: () =>
           rulesOf(
             {},

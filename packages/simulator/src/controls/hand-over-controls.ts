@@ -46,7 +46,7 @@ export const handOverControls: readonly Control[] = [
     rule: 'T7, "after a refused Transfer too"',
     sentence:
       'A Transfer that was refused, because its target has ended, is submitted again and again, and never Resign.',
-    engines: [{ kind: 'seeds', seed: 51, rules: () => rulesOf({}, { candidate: insistsOnItsHeir() }) }],
+    engines: [{ kind: 'seeds', seed: 497, rules: () => rulesOf({}, { candidate: insistsOnItsHeir() }) }],
     finds: /progress/,
   },
   {
@@ -67,7 +67,7 @@ export const handOverControls: readonly Control[] = [
     name: 'resigns-any-term',
     rule: 'section 3, Resign, "master and term match"; fault 9',
     sentence: 'A Resign of an earlier term frees the record, when the same session has taken it again.',
-    engines: foundWhereAskedAgain(293, {
+    engines: foundWhereAskedAgain(341, {
       fold: {
         refuseResign(change, command) {
           const refusal = foldRules.refuseResign.call(foldRules, change, command);
