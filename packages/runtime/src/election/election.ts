@@ -198,7 +198,8 @@ export class GroupElection implements Election, Holder {
       signal?.addEventListener('abort', stop, { once: true });
       mastership.graceMs = graceMs;
       // Infinity is not JSON, and inspectors read what the candidate is told.
-      if (graceMs > this.#ports.leaseMs()) this.#ports.candidate?.grace(Math.min(graceMs, Number.MAX_SAFE_INTEGER));
+      // Also one that is no longer than the lease: that may become shorter (T12).
+      this.#ports.candidate?.grace(Math.min(graceMs, Number.MAX_SAFE_INTEGER));
       const unwatch = this.#watchOverrun(mastership, graceMs);
       try {
         await mastership.work(() => work(mastership));

@@ -727,6 +727,35 @@ describe('live settings', () => {
     expect(told).toHaveLength(1);
   });
 
+  it('T7, T12: work keeps the time it was given to stop, though the lease has become shorter than that', async () => {
+    const world = await started({ leaseMs: 2000 });
+    const a = world.node('a');
+    const jobs = a.election('jobs');
+    let isWorking = false;
+    const work = async ({ signal }: { signal: AbortSignal }) => {
+      isWorking = true;
+      await held(signal);
+      await new Promise<void>((resolve) => void world.clock.setTimeout(resolve, 1200));
+      isWorking = false;
+    };
+    const stop = new AbortController();
+    void jobs.runWhileMaster(work, { signal: stop.signal, graceMs: 1500 });
+    await world.until(() => isWorking, world.leaseMs);
+    a.configure({ leaseMs: 200 });
+    await world.until(() => jobs.master?.leaseMs === 200, world.leaseMs);
+    let wasBeside = false;
+    void world
+      .node('b')
+      .election('jobs')
+      .runWhileMaster(async ({ signal }) => {
+        wasBeside = isWorking;
+        await held(signal);
+      });
+    stop.abort();
+    await world.until(() => world.node('b').election('jobs').isMaster(), world.leaseMs);
+    expect(wasBeside).toBe(false);
+  });
+
   it('F3: of many masterships that end with their lease the first says that it is over for all', async () => {
     const world = await started();
     const a = world.node('a');
