@@ -83,11 +83,13 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       noteMetadata: assign(({ context: c, event }) =>
         event.type === 'metadata' ? { input: { ...c.input, metadata: event.value } } : {},
       ),
-      notePriority: assign(({ event }) => (event.type === 'priority' ? { priority: event.value } : {})),
+      notePriority: assign(({ context: c, event }) =>
+        event.type === 'priority' ? { ...rules.forgetWishes(c), priority: event.value } : {},
+      ),
 
       // Asking
       takeAim: assign(({ context: c }) => {
-        const noted = rules.noteServed(c);
+        const noted = rules.reviewWish(rules.noteServed(c));
         return { ...noted, aim: rules.aim(noted) };
       }),
       watchHolder: enqueueActions(({ context: c, enqueue }) => {

@@ -179,8 +179,24 @@ export const candidateRules = {
     wishAtMs: Math.max(c.wishAtMs, now(c) + c.input.lease().leaseMs / 10),
   }),
 
+  /** What one master refused for its priority another may grant: he is asked as if nobody had been. */
+  reviewWish<Context extends CandidateContext>(c: Context): Context {
+    return c.wishes.term === recordOf(c).term ? c : c.rules.forgetWishes(c);
+  },
+
+  /** Nothing was asked in vain. Whoever refrains goes on with that. */
+  forgetWishes<Context extends CandidateContext>(c: Context): Context {
+    if (c.wishes.count === 0) return c;
+    const wishAtMs = Math.min(c.wishAtMs, now(c) + c.input.lease().leaseMs / 10);
+    return { ...c, wishAtMs, wishes: { term: 0, count: 0 } };
+  },
+
   /** Who gave up a mastership does not press for it: what made it resign may still be so. */
-  refrain: (c: CandidateContext): CandidateContext => ({ ...c, wishAtMs: now(c) + 10 * c.input.lease().leaseMs }),
+  refrain: (c: CandidateContext): CandidateContext => ({
+    ...c,
+    wishAtMs: now(c) + 10 * c.input.lease().leaseMs,
+    wishes: { term: 0, count: 0 },
+  }),
 
   /** T8: only for the mastership in force, and only if this node would ask itself. */
   mayConsent: (c: CandidateContext, term: number): boolean =>

@@ -857,6 +857,33 @@ describe('live settings', () => {
     expect(a.election('jobs', { metadata: { address: 'too late' } }).master?.metadata).toEqual({ address: 'here' });
   });
 
+  it('who is given a higher priority gets the mastership soon, however long it has asked in vain', async () => {
+    const world = await started({}, { priority: 10 });
+    world.campaign('a');
+    await world.untilMaster();
+    world.campaign('b');
+    await world.advance(35 * world.leaseMs);
+    expect(world.masters()).toEqual(['a']);
+    world.node('b').configure({ priority: 50 });
+    await world.until(() => world.masters()[0] === 'b', world.leaseMs);
+  });
+
+  it('of a new master of lower priority it is asked soon, however long the one before was asked in vain', async () => {
+    const world = await started();
+    const jobs = (node: string, priority: number) => world.node(node).election('jobs', { priority });
+    void jobs('a', 10).campaign();
+    await world.until(() => jobs('a', 10).isMaster(), world.leaseMs);
+    void jobs('b', 10).campaign();
+    await world.advance(35 * world.leaseMs);
+    expect(jobs('a', 10).isMaster()).toBe(true);
+    void jobs('c', 0).campaign();
+    await world.advance(world.leaseMs / 10);
+    const transferred = jobs('a', 10).transfer('c');
+    await world.until(() => jobs('c', 0).isMaster(), world.leaseMs);
+    await transferred;
+    await world.until(() => jobs('b', 10).isMaster(), world.leaseMs);
+  });
+
   it('who is given a higher priority gets the mastership', async () => {
     const world = await started();
     world.campaign('a');
