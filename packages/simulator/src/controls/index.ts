@@ -7,6 +7,7 @@ import { handOverControls } from './hand-over-controls.ts';
 import { journalControls } from './journal-controls.ts';
 import { logControls } from './log-controls.ts';
 import { mastershipControls } from './mastership-controls.ts';
+import { membersControls } from './members-controls.ts';
 import { noticeControls } from './notice-controls.ts';
 import { outsideControls } from './outside-controls.ts';
 
@@ -42,6 +43,7 @@ export const controls: readonly Control[] = [
   ...journalControls,
   ...mastershipControls,
   ...formationControls,
+  ...membersControls,
   ...groupControls,
   ...outsideControls,
   ...handOverControls,

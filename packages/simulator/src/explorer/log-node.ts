@@ -132,15 +132,16 @@ export interface Sent {
   readonly message: Received<Message>;
 }
 
-const LEASE_MS = 1_000;
-const clock: Clock = {
+export const LEASE_MS = 1_000;
+/** It stands still: timers may fire at any moment in a small world. */
+export const clock: Clock = {
   now: () => 0,
   wallNow: () => 0,
   bootNow: () => null,
   setTimeout: () => null,
   clearTimeout: () => {},
 };
-const random: Random = { next: () => 0.5, id: () => 'x' };
+export const random: Random = { next: () => 0.5, id: () => 'x' };
 
 export interface LogStepOptions {
   readonly rules: LogRules;

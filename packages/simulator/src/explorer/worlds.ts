@@ -5,6 +5,8 @@ import type { CandidateBounds, LeaseBounds } from './lease-node.ts';
 import { LeaseWorld } from './lease-world.ts';
 import type { LogNodeBounds } from './log-node.ts';
 import { type LogBounds, LogWorld } from './log-world.ts';
+import { MembersWorld } from './members-world.ts';
+import * as changing from './members-worlds.ts';
 
 /** How much is explored: `small` in every test run, `full` when there is a minute or two. */
 export type Bounds = 'small' | 'full';
@@ -44,6 +46,8 @@ const lease = (name: string, candidates: readonly CandidateBounds[], more: Parti
 
 const formation = (name: string, more: Partial<FormationBounds> = {}) =>
   new FormationWorld({ name, voters: ['n1', 'n2', 'n3'], wipes: 0, askings: 1, ...more });
+
+const members = ({ bounds, scene }: changing.MembersScene) => after(new MembersWorld(bounds), scene);
 
 /** n1 leads by its own promise and that of n2. */
 const n1Leads = [/^n1 wants to lead/, /^n1 hears prepare/, /^n2 hears prepare/, /^n1 hears promise/];
@@ -187,4 +191,26 @@ export const worlds: readonly World[] = [
       },
     }),
   ),
+  small('two removed', 'of three voters two are removed; another leader has a higher ballot', () =>
+    members(changing.twoRemoved),
+  ),
+  small('goes on', 'a voter is replaced and another may die: the rest goes on, whenever', () =>
+    members(changing.goesOn),
+  ),
+  small('forgets', 'the same, and a store forgets what it learned and did not save', () => members(changing.forgets)),
+  full('removed leads', 'the one that is replaced leads, and another may die', () => members(changing.removedLeads)),
+  full('forgets twice', 'two restarts that forget, and any one store may die', () => members(changing.forgetsTwice)),
+  full('two promoted', 'two stores have come in; a leader with a higher ballot learns of both', () =>
+    members(changing.learnsTwoPromotions),
+  ),
+  full('replaced', 'a voter is replaced; its leader prepares anew, and another has a higher ballot', () =>
+    members(changing.replaced),
+  ),
+  full('replaced store', 'the same, and who comes in is the same node with another folder', () =>
+    members(changing.replacedStore),
+  ),
+  full('two slots later', 'a slot of the old configuration is open when the change is learned', () =>
+    members(changing.twoSlotsLater),
+  ),
+  full('pending', 'the same and a slot of the new configuration, with snapshots', () => members(changing.pending)),
 ];
