@@ -39,12 +39,14 @@ const machine = setup({
       words: `${name} ${context.count} ${event.type}`,
     })),
     keep: assign(({ context }, { name }: { name: string }) => ({ log: [...context.log, name].slice(-20) })),
-    burst: enqueueActions(({ context, enqueue, check }) => {
+    burst: enqueueActions((given) => {
+      const { context, enqueue, check } = given;
       enqueue.emit({ type: 'said', words: `burst ${context.count}` });
       enqueue.assign({ count: context.count + 2 });
       enqueue('count' as never);
       if (check('isEven' as never)) enqueue.emit({ type: 'said', words: `even ${context.count}` });
-      enqueue.emit({ type: 'said', words: 'burst over' });
+      enqueue.emit(({ context: later }) => ({ type: 'said', words: `from ${given.context.count} to ${later.count}` }));
+      enqueue.emit({ type: 'said', words: `burst over, still ${given.context.count}` });
     }),
     fail: assign((): Partial<Context> => {
       throw new Error('boom');
