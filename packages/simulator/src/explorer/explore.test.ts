@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { after, explore, type Model } from './explore.ts';
-import { canonical, Interner } from './intern.ts';
+import { canonical, copyOf, Interner } from './intern.ts';
 import { RowSet } from './rows.ts';
 import { runExplorer } from './run-explorer.ts';
 
@@ -83,6 +83,24 @@ describe('states', () => {
     expect(canonical({ a: null })).not.toBe(canonical({ a: 'null' }));
     const interner = new Interner<object>(canonical);
     expect([interner.id({ a: 1 }), interner.id({ a: 2 }), interner.id({ a: 1 })]).toEqual([0, 1, 0]);
+  });
+
+  it('are copied whole: what a step does to its copy is not seen in the state it came from', () => {
+    const make = () => ({
+      slots: new Map([[1, { ballot: { round: 1 }, value: Uint8Array.of(1) }]]),
+      seen: new Set(['a']),
+      entries: [{ slot: 1 }, null],
+      last: undefined,
+    });
+    const state = make();
+    const copy = copyOf(state);
+    expect(copy).toEqual(state);
+    copy.slots.set(2, { ballot: { round: 2 }, value: Uint8Array.of(2) });
+    for (const { ballot } of copy.slots.values()) ballot.round = 9;
+    copy.seen.add('b');
+    for (const entry of copy.entries) if (entry) entry.slot = 9;
+    copy.entries.push(null);
+    expect(state).toEqual(make());
   });
 });
 

@@ -34,6 +34,7 @@ export class Interner<T> {
 
 /** One text for equal data: maps and sets in order of their members, bytes as numbers, fields by name. */
 export function canonical(data: unknown): string {
+  if (typeof data === 'number') return `${data}`;
   if (data === undefined) return 'u';
   if (typeof data === 'function') return 'f';
   if (typeof data !== 'object' || data === null) return JSON.stringify(data) ?? 'n';
@@ -42,6 +43,21 @@ export function canonical(data: unknown): string {
     return `{${Array.from(data, ([key, value]) => `${canonical(key)}:${canonical(value)}`).sort()}}`;
   if (data instanceof Set) return `<${Array.from(data, canonical).sort()}>`;
   if (Array.isArray(data)) return `[${data.map(canonical)}]`;
-  const fields = Object.entries(data).sort(([a], [b]) => (a < b ? -1 : 1));
-  return `(${fields.map(([name, value]) => `${name}=${canonical(value)}`)})`;
+  const fields = data as Readonly<Record<string, unknown>>;
+  let text = '(';
+  for (const name of Object.keys(fields).sort()) text += `${name}=${canonical(fields[name])},`;
+  return `${text})`;
+}
+
+/** A copy of plain data, maps and sets included, that shares nothing but bytes: these are never written twice. */
+export function copyOf<T>(data: T): T;
+export function copyOf(data: unknown): unknown {
+  if (typeof data !== 'object' || data === null || data instanceof Uint8Array) return data;
+  if (Array.isArray(data)) return data.map(copyOf);
+  if (data instanceof Map) return new Map(Array.from(data, ([key, value]) => [copyOf(key), copyOf(value)]));
+  if (data instanceof Set) return new Set(Array.from(data, copyOf));
+  const fields = data as Readonly<Record<string, unknown>>;
+  const copy: Record<string, unknown> = {};
+  for (const name in fields) copy[name] = copyOf(fields[name]);
+  return copy;
 }

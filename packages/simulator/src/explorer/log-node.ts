@@ -39,7 +39,7 @@ import {
   type Store,
   type Value,
 } from '@synod/protocol';
-import { canonical } from './intern.ts';
+import { canonical, copyOf } from './intern.ts';
 
 /** The rules a small world plays by; a control hands in broken ones. */
 export interface LogRules {
@@ -201,7 +201,7 @@ export class LogStep {
     this.#process = process;
     this.#voters = voters;
     this.#self = bounds.node;
-    this.node = structuredClone(node);
+    this.node = copyOf(node);
   }
 
   /** A process starts with what its journal gives back. */
