@@ -169,6 +169,7 @@ describe('the end of a mastership', () => {
   function watchedAt(life: Life, world: { nowMs: number }) {
     const process = {
       owner: life,
+      freeSinceMs: 0,
       get nowMs() {
         return world.nowMs;
       },
@@ -224,6 +225,21 @@ describe('the end of a mastership', () => {
     }
     expect(broken).toEqual([]);
     world.nowMs = 301;
+    stepped?.(process);
+    expect(broken.join()).toContain('nobody is told');
+  });
+
+  it('is told when timers have fired: of a process that could not run it is demanded when it can again', () => {
+    const life = held();
+    const world = { nowMs: 300 };
+    const { broken, process, given, stepped } = watchedAt(life, world);
+    given?.(life, mastership(new AbortController().signal));
+    stepped?.(process);
+    Object.assign(process, { freeSinceMs: 400 });
+    world.nowMs = 400;
+    stepped?.(process);
+    expect(broken).toEqual([]);
+    world.nowMs = 401;
     stepped?.(process);
     expect(broken.join()).toContain('nobody is told');
   });

@@ -14,7 +14,7 @@ interface Told {
   readonly terms: Map<string, number>;
   /** How late its timers may be at most. */
   lateMs: number;
-  /** True time of an earlier step in which something was overdue; what was due then has run since. */
+  /** True time of an earlier step in which something was overdue; what was due then has run since, if it could. */
   overdueSinceMs: number | null;
 }
 
@@ -55,7 +55,8 @@ export const noticesCome: Invariant = {
       const isLate = told.given.size + told.terms.size > 0 && overdueMs(life) > told.lateMs + ROUNDING_MS;
       if (!isLate) told.overdueSinceMs = null;
       else if (told.overdueSinceMs === null) told.overdueSinceMs = world.nowMs;
-      else if (told.overdueSinceMs < world.nowMs) fail(`${life.node} runs on after its deadline, and nobody is told`);
+      else if (Math.max(told.overdueSinceMs, life.process.freeSinceMs) < world.nowMs)
+        fail(`${life.node} runs on after its deadline, and nobody is told`);
     };
 
     return {

@@ -21,6 +21,7 @@ export class Process {
   /** How far its present step is behind the world's time: it was held up at some line of it. */
   #lagMs = 0;
   #busyUntilMs = 0;
+  #freeSinceMs = 0;
   /** Calls of ports until something happens to it; 0 for never. */
   #fuse = 0;
   #onFuse: (() => void) | null = null;
@@ -57,6 +58,11 @@ export class Process {
   /** True when it could execute a line at this instant. */
   get isRunning(): boolean {
     return !this.#isDead && !this.#isPaused && !this.machine.clock.isAsleep && this.#busyUntilMs <= this.#world.nowMs;
+  }
+
+  /** True time since which it could run: what was due before has its turn at that instant, in whatever order. */
+  get freeSinceMs(): number {
+    return this.#freeSinceMs;
   }
 
   get world(): World {
@@ -112,6 +118,7 @@ export class Process {
 
   /** Everything that waited happens now, each in a step of its own. */
   release(order: 'timers' | 'messages' = 'timers'): void {
+    this.#freeSinceMs = this.#world.nowMs;
     const isFirst = (event: SimEvent): boolean => Number.isNaN(event.dueMs) === (order === 'messages');
     const waiting = this.#waiting.splice(0);
     for (const event of waiting) if (isFirst(event)) this.#world.replan(event, this.#world.nowMs);
@@ -131,6 +138,7 @@ export class Process {
   endStep(): void {
     if (this.#lagMs === 0) return;
     this.#busyUntilMs = this.#world.nowMs + this.#lagMs;
+    this.#freeSinceMs = this.#busyUntilMs;
     this.#lagMs = 0;
   }
 
