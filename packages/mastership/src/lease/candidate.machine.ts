@@ -83,9 +83,11 @@ export const candidateMachine = (rules: LeaseRules = leaseRules) =>
       noteMetadata: assign(({ context: c, event }) =>
         event.type === 'metadata' ? { input: { ...c.input, metadata: event.value } } : {},
       ),
-      notePriority: assign(({ context: c, event }) =>
-        event.type === 'priority' ? { ...rules.forgetWishes(c), priority: event.value } : {},
-      ),
+      /** What was refused to a lower one may be granted now. The same one may be told with each look at the election. */
+      notePriority: assign(({ context: c, event }) => {
+        if (event.type !== 'priority') return {};
+        return { ...(event.value > c.priority ? rules.forgetWishes(c) : c), priority: event.value };
+      }),
 
       // Asking
       takeAim: assign(({ context: c }) => {

@@ -1236,6 +1236,28 @@ describe('a node that fails, stops, leads', () => {
   });
 });
 
+describe('priority', () => {
+  const wishes = (told: (bench: Bench) => void): number => {
+    const bench = new Bench({ priority: 10 });
+    const session = bench.otherMaster();
+    bench.send({ type: 'want' });
+    for (let at = 0; at < 8_000; at += 50) {
+      if (at % 250 === 0) bench.otherRenews(session);
+      bench.clock.advance(50);
+      told(bench);
+    }
+    return bench.all('wish').length;
+  };
+
+  it('one that is told again, or a lower one, is no reason to ask the same master again sooner', () => {
+    const quiet = wishes(() => {});
+    expect(quiet).toBeLessThan(6);
+    expect(wishes((bench) => bench.send({ type: 'priority', value: 10 }))).toBe(quiet);
+    let priority = 1000;
+    expect(wishes((bench) => bench.send({ type: 'priority', value: --priority }))).toBeLessThan(quiet + 2);
+  });
+});
+
 describe('rules handed in', () => {
   it('a control breaks one function, and the machine and its readers follow', () => {
     const bench = new Bench({ rules: { ...leaseRules, claims: (requests) => requests.slice(-1) } });
