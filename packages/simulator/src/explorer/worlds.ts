@@ -203,14 +203,10 @@ export const worlds: readonly World[] = [
   full('two promoted', 'two stores have come in; a leader with a higher ballot learns of both', () =>
     members(changing.learnsTwoPromotions),
   ),
-  full('replaced', 'a voter is replaced; its leader prepares anew, and another has a higher ballot', () =>
-    members(changing.replaced),
-  ),
-  full('replaced store', 'the same, and who comes in is the same node with another folder', () =>
+  full('replaced store', 'a voter is replaced by another folder of its node; another leader has a higher ballot', () =>
     members(changing.replacedStore),
   ),
-  full('two slots later', 'a slot of the old configuration is open when the change is learned', () =>
-    members(changing.twoSlotsLater),
+  full('pending', 'slots of both configurations are open when a change is learned, with snapshots', () =>
+    members(changing.pending),
   ),
-  full('pending', 'the same and a slot of the new configuration, with snapshots', () => members(changing.pending)),
 ];
