@@ -1,6 +1,6 @@
 import { connect } from '@nats-io/transport-node';
 import { Option } from 'commander';
-import { type Group, join } from 'synod';
+import { type Election, type Group, join, type Mastership } from 'synod';
 import { type Bench, whole } from './harness/bench.ts';
 import type { Lab } from './harness/lab.ts';
 import { machineNowMs } from './harness/machine-clock.ts';
@@ -24,10 +24,10 @@ export const campaign: Bench<Options> = {
   summary: 'a candidate that is no voter asks for a mastership that is free, until it is elected',
   options: [
     new Option('--lease <ms>', 'length of the lease').argParser(whole).default(1000),
-    new Option('--runs <count>', 'how often').argParser(whole).default(200),
+    new Option('--runs <count>', 'how often').argParser(whole).default(1000),
     new Option('--warm-up <count>', 'how often before that, uncounted: code that has seldom run is slow')
       .argParser(whole)
-      .default(1000),
+      .default(2000),
     new Option('--idle', 'after a quarter of a lease of rest each, instead of one after the other'),
   ],
   async run(lab, { lease, runs, warmUp, idle }) {
@@ -38,9 +38,7 @@ export const campaign: Bench<Options> = {
     if (warmUp > 0) lab.say(`campaign, ${warmUp} to warm up`);
     for (let run = 1 - warmUp; run <= runs; run++) {
       const election = group.election(`job-${(run + warmUp) % ELECTIONS}`);
-      const fromMs = machineNowMs();
-      const mastership = await lab.expect('a mastership', election.campaign());
-      const tookMs = machineNowMs() - fromMs;
+      const { mastership, tookMs } = await lab.expect('a mastership', timed(election));
       if (run > 0) {
         measured.push(tookMs);
         if (run % 100 === 0) lab.say(`campaign, ${run} of ${runs}: median ${median(measured).toFixed(2)} ms`);
@@ -59,6 +57,13 @@ export const campaign: Bench<Options> = {
     });
   },
 };
+
+/** What the bench does while it waits, and after, is none of what is measured. */
+async function timed(election: Election): Promise<{ readonly mastership: Mastership; readonly tookMs: number }> {
+  const fromMs = machineNowMs();
+  const mastership = await election.campaign();
+  return { mastership, tookMs: machineNowMs() - fromMs };
+}
 
 async function candidate(lab: Lab, url: string, name: string, leaseMs: number): Promise<Group> {
   const connection = await connect({ servers: url, maxReconnectAttempts: -1 });

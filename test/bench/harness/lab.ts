@@ -108,17 +108,17 @@ export class Lab {
 
   /** Waits for what must happen; an error in words when it does not, or when the bench cannot go on. */
   async expect<T>(what: string, event: Promise<T>, withinMs = 30_000): Promise<T> {
-    const done = new AbortController();
-    const signal = AbortSignal.any([this.signal, done.signal]);
-    const overdue = delay(withinMs, undefined, { signal }).then(
-      () => Promise.reject(new Error(`${what}: not seen within ${withinMs} ms`)),
-      () => Promise.reject(this.signal.reason),
-    );
-    overdue.catch(() => {});
+    const { promise: failed, reject } = Promise.withResolvers<never>();
+    failed.catch(() => {});
+    const timer = setTimeout(() => reject(new Error(`${what}: not seen within ${withinMs} ms`)), withinMs);
+    const onFailure = () => reject(this.signal.reason);
+    this.signal.addEventListener('abort', onFailure);
+    if (this.signal.aborted) onFailure();
     try {
-      return await Promise.race([event, overdue]);
+      return await Promise.race([event, failed]);
     } finally {
-      done.abort();
+      clearTimeout(timer);
+      this.signal.removeEventListener('abort', onFailure);
     }
   }
 

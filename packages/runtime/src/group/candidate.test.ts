@@ -220,4 +220,19 @@ describe('a candidate that is no voter', () => {
     expect(tookMs).toBeLessThan(1.3 * world.leaseMs);
     expect(world.status('a').sessions.filter(({ node }) => node === 'web-2')).toHaveLength(1);
   });
+
+  it('T8: who hands over to one that holds nothing yet hears of whom it is', async () => {
+    const world = await started(['web-1', 'web-2'], { delayMs: 0.3 });
+    const held = world.node('web-1').election('jobs').campaign();
+    await world.until(() => isMaster(world, 'web-1'), world.leaseMs);
+    const mastership = await held;
+    void world.node('web-2').election('jobs').campaign();
+    await world.advance(world.leaseMs);
+    const masters: (string | null)[] = [];
+    world.node('web-1').addEventListener('change', ({ detail }) => void masters.push(detail.current?.node ?? null));
+    void mastership.resign({ to: 'web-2' });
+    await world.until(() => isMaster(world, 'web-2'), world.leaseMs);
+    await world.advance(world.leaseMs);
+    expect(masters.at(-1)).toBe('web-2');
+  });
 });

@@ -182,8 +182,8 @@ export class GroupNode implements Group {
           heard: options.heard ?? new MasterView(),
           ask: () => this.#send(EVERYBODY, { type: 'present' }),
           onNews: (news) => {
-            this.#chronicle.heard(news, true);
             this.#outsider?.applied(news);
+            this.#chronicle.heard(news, true);
           },
           onError: (error) => this.#report(error),
         });

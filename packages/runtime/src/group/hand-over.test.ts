@@ -120,6 +120,34 @@ describe('T8: hand-over', () => {
     },
   );
 
+  it('N4: the one that gave may be gone, though it answered somebody outside the log a moment before', async () => {
+    const world = await started({ delayMs: 0.5, leaseMs: 3000 });
+    const { clock, leaseMs } = world;
+    const campaign = world.node('a').election().campaign();
+    await world.untilMaster();
+    const mastership = await campaign;
+    await world.until(() => world.status('b').leader === 'a', leaseMs);
+    const { node: web, started: isJoined } = world.launch('web', { membership: { role: 'candidate' } });
+    await world.until(() => web.status().state === 'candidate', leaseMs);
+    await isJoined;
+    world.campaign('b');
+    await world.advance(200);
+    void web.election('jobs').campaign();
+    while (world.node('a').election('jobs').master === null) await clock.advanceAsync(0.1);
+    let hasLeft = false;
+    world.network.tap(({ payload }) => {
+      const message = decodeEnvelope(payload).envelope?.message;
+      if (message?.type === 'accept' && message.learner?.node === 'b') hasLeft = true;
+    });
+    mastership.resign({ to: 'b' }).catch(() => {});
+    while (!hasLeft) await clock.advanceAsync(0.01);
+    const fromMs = clock.now();
+    await clock.advanceAsync(0.1); // No answer can be back.
+    world.crash('a');
+    while (!world.node('b').election().isMaster() && clock.now() - fromMs < leaseMs) await clock.advanceAsync(0.1);
+    expect(clock.now() - fromMs).toBeLessThan(5);
+  });
+
   it('N4, B1: the news of a new master are written, then it hears of it itself, then it leads', async () => {
     const world = await started();
     const campaign = world.node('a').election().campaign();

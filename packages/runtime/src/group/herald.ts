@@ -42,6 +42,12 @@ interface Told {
   readonly isFresh: boolean;
 }
 
+/** What another learner is told of a slot. */
+interface Choice {
+  readonly to: NodeId;
+  readonly message: Message;
+}
+
 /**
  * Tells what was applied: first to the nodes outside the log, who hear it from the leader and have furthest to go, then to the
  * candidates of this node; at last, when all that is on its way, to whoever listens here.
@@ -52,6 +58,12 @@ export class Herald {
   #applied: Told[] = [];
   /** Not told yet to whoever listens here. */
   #untold: Told[] = [];
+  /** What the other learners are told of what was chosen, with what else the turn brings. */
+  #choices: Choice[] = [];
+  /** Nobody but those who asked waits for what this turn brought. */
+  #isForAskersAlone = true;
+  /** The answers of the last turn have left, and nothing else of it yet. */
+  #isPutOff = false;
   /** Nodes outside the log that asked for a command. */
   readonly #askers = new Map<CommandId, { readonly from: NodeId; readonly body: Uint8Array }>();
   readonly #answers = new Map<NodeId, Answer[]>();
@@ -92,8 +104,14 @@ export class Herald {
   /** A command was applied: told with what else this turn brings. */
   applied(applied: Applied, isFresh: boolean): void {
     this.#noteChange(applied);
-    this.#answerAsker(applied);
+    const asker = this.#answerAsker(applied);
+    if (!this.#concernsAlone(asker, applied)) this.#isForAskersAlone = false;
     this.#applied.push({ applied, isFresh });
+  }
+
+  /** A slot was chosen, and another learner is to hear of it: with what else this turn brings. */
+  chosen(to: NodeId, message: Message): void {
+    this.#choices.push({ to, message });
   }
 
   /** A snapshot took the place of the fold's state: what it brought was told to nobody. */
@@ -102,23 +120,29 @@ export class Herald {
     this.#changedThrough = position;
   }
 
-  /** The turn is over: what it brought is told. */
+  /**
+   * The turn is over: what it brought is told. A client writes what was published in a microtask of its own; what is to be
+   * told after that waits for the next one. Of what concerns those alone who asked, their answers are what comes first.
+   */
   tellApplied(): void {
-    const told = this.#applied;
-    if (told.length === 0) return;
-    this.#applied = [];
-    const changes: MasterNews[] = [];
-    for (const { applied } of told) if (applied.news) changes.push(applied.news);
-    this.#tellNews(changes);
-    // A client writes what was published in a microtask of its own: that comes first.
+    if (this.#applied.length + this.#choices.length === 0) return;
+    this.#isPutOff = this.#answers.size > 0 && this.#isForAskersAlone;
+    this.#isForAskersAlone = true;
+    this.#tellOutcomes();
+    const told = this.#isPutOff ? null : this.#tellOthers();
     void soon.then(() =>
       this.#options.guard(() => {
-        for (const { applied } of told) this.#tellCandidates(applied);
-        const isFirst = this.#untold.length === 0;
-        for (const each of told) this.#untold.push(each);
-        if (isFirst) this.#tellListeners();
+        if (told) this.#tellHere(told);
+        else if (this.#isPutOff) this.#tellHere(this.#tellOthers());
       }),
     );
+  }
+
+  /** Another turn begins: what the one before put off is told before anything that this one brings. */
+  tellPutOff(): void {
+    if (!this.#isPutOff) return;
+    const told = this.#tellOthers();
+    void soon.then(() => this.#options.guard(() => this.#tellHere(told)));
   }
 
   /**
@@ -149,9 +173,10 @@ export class Herald {
     this.#reminder.noted();
   }
 
-  #answerAsker({ id, position, applied, reason, news }: Applied): void {
+  /** @returns who asked for it from outside the log; `null` for nobody. */
+  #answerAsker({ id, position, applied, reason, news }: Applied): NodeId | null {
     const asker = this.#askers.get(id);
-    if (!asker) return;
+    if (!asker) return null;
     this.#askers.delete(id);
     const answers = this.#answers.get(asker.from) ?? [];
     this.#answers.set(asker.from, answers);
@@ -159,6 +184,15 @@ export class Herald {
     const changes = news ? [news] : [];
     if (reason !== undefined) changes.push(this.#presentOf(asker.body, position));
     answers.push({ outcome: { id, applied, ...(reason === undefined ? {} : { reason }) }, changes });
+    return asker.from;
+  }
+
+  /** It took what it asked for, or renewed, or was refused: nothing came free, and nothing came to anybody else. */
+  #concernsAlone(asker: NodeId | null, { news }: Applied): boolean {
+    if (asker === null || !news) return asker !== null;
+    const { view } = this.#options.fold;
+    const isTheirs = (session: number | null) => session !== null && view.session(session)?.node === asker;
+    return news.sessions.every(({ node }) => node === asker) && news.records.every(({ master }) => isTheirs(master));
   }
 
   /** Session and record that a command names, as they are: why it was refused. */
@@ -173,6 +207,29 @@ export class Herald {
     const sessions = [...new Set(ids)].map((id) => view.session(id)).filter((session) => session !== undefined);
     const ended = named !== null && !view.session(named) ? [named] : [];
     return { position, sessions, ended, records: record && record.version > 0 ? [record] : [] };
+  }
+
+  /** @returns what is still to be told here. */
+  #tellOthers(): readonly Told[] {
+    const told = this.#applied;
+    const choices = this.#choices;
+    this.#applied = [];
+    this.#choices = [];
+    this.#isPutOff = false;
+    if (this.#isClosed) return [];
+    for (const { to, message } of choices) this.#options.send(to, message);
+    const changes: MasterNews[] = [];
+    for (const { applied } of told) if (applied.news) changes.push(applied.news);
+    this.#tellNews(changes);
+    return told;
+  }
+
+  #tellHere(told: readonly Told[]): void {
+    if (told.length === 0) return;
+    for (const { applied } of told) this.#tellCandidates(applied);
+    const isFirst = this.#untold.length === 0;
+    for (const each of told) this.#untold.push(each);
+    if (isFirst) this.#tellListeners();
   }
 
   /** Of many, as when a holder of many has died, a few at a time: what was asked for because of them is to leave meanwhile. */
@@ -198,9 +255,8 @@ export class Herald {
   }
 
   /** The leader tells all that changes; a new master tells itself that it is one: it may know first (N4). */
-  #tellNews(changes: MasterNews[]): void {
+  #tellNews(changes: readonly MasterNews[]): void {
     const { isLeading, send } = this.#options;
-    this.#tellOutcomes();
     const news = isLeading() ? changes : changes.filter((change) => this.#isOurTaking(change));
     const last = news.at(-1);
     if (!last) return;

@@ -290,6 +290,7 @@ export class Member {
   deliver(turn: Turn): void {
     const roles = this.#roles;
     if (!roles) return;
+    this.#herald.tellPutOff();
     this.#isDelivering = true;
     this.#handOn(roles, turn);
     this.#isDelivering = false;
@@ -504,6 +505,7 @@ export class Member {
         // N4: who waited has counted by itself; what the others do about it would stand in its way.
         const isPutOff = message.type === 'chosen' && this.#putOff.delete(message.slot);
         if (isPutOff) this.#later(this.#leaseMs / 1000, () => send(to, message));
+        else if (this.#isDelivering && message.type === 'chosen') this.#herald.chosen(to, message);
         else send(to, message);
       }),
     );
