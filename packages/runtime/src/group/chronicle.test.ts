@@ -1,5 +1,5 @@
 import { MasterFold } from '@synod/mastership';
-import type { MasterNews, MasterRecord } from '@synod/protocol';
+import type { MasterNews, MasterRecord, Session } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import { expect, it } from 'vitest';
 import { Chronicle } from './chronicle.ts';
@@ -40,4 +40,41 @@ it('what was applied before a snapshot and is told after it takes nobody back', 
     [5, 9],
     [9, 12],
   ]);
+});
+
+it('outside the log a master may be heard of before its session is: it is told again when that is known, and said once', () => {
+  const told: [number, string | null][] = [];
+  const lines: string[] = [];
+  const say = (_: object, line: string) => void lines.push(line);
+  const chronicle = new Chronicle({
+    group: 'g',
+    election: 'group',
+    reader: new MasterFold().view,
+    clock: new VirtualClock(),
+    logger: { debug: say, info: say, warn: say, error: say },
+    isLeading: () => false,
+    onChange: ({ next, session }) => told.push([next.version, session?.node ?? null]),
+  });
+  const session = (id: number, node: string): Session => ({
+    id,
+    node,
+    incarnation: `${node}-life`,
+    leaseMs: 1000,
+    version: id,
+    setBy: `${node}-life/1`,
+    openedBy: `${node}-life/1`,
+  });
+  const [record] = news(7).records as [MasterRecord];
+  const held: MasterNews = { ...news(7), records: [{ ...record, master: 3, node: 'b', cause: 'vacant' }] };
+  chronicle.heard(held, true);
+  chronicle.heard({ ...news(8), records: [], sessions: [session(4, 'c')] }, true);
+  chronicle.heard({ ...news(9), records: [], sessions: [session(3, 'b')] }, true);
+  // Renewed: that changes nothing.
+  chronicle.heard({ ...news(10), records: [], sessions: [session(3, 'b')] }, true);
+  expect(told).toEqual([
+    [7, null],
+    [7, 'b'],
+  ]);
+  expect(lines).toHaveLength(1);
+  expect(lines[0]).toContain('master elected: b (term 7');
 });

@@ -19,6 +19,8 @@ export interface ChronicleOptions {
 export class Chronicle {
   readonly #options: ChronicleOptions;
   readonly #told = new Map<string, { readonly record: MasterRecord; readonly session: Session | null }>();
+  /** Elections whose master was told without its session: outside the log that may be heard of later. */
+  readonly #nameless = new Set<string>();
   /** The last sign of the master's life: what a takeover took is counted from it. */
   #signAtMs = 0;
 
@@ -33,8 +35,17 @@ export class Chronicle {
   heard(news: MasterNews, isFresh: boolean): void {
     const { reader, election, clock } = this.#options;
     for (const record of news.records) this.#changed(record, news, isFresh);
+    if (this.#nameless.size > 0 && news.sessions.length > 0) this.#nameMasters(news, isFresh);
     const { master } = reader.record(election);
     if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) this.#signAtMs = clock.now();
+  }
+
+  /** Nothing else would tell: the record does not change with it. */
+  #nameMasters(news: MasterNews, isFresh: boolean): void {
+    for (const election of [...this.#nameless]) {
+      const told = this.#told.get(election);
+      if (told && news.sessions.some(({ id }) => id === told.record.master)) this.#changed(told.record, news, isFresh);
+    }
   }
 
   #changed(next: MasterRecord, { sessions }: MasterNews, isFresh: boolean): void {
@@ -44,6 +55,8 @@ export class Chronicle {
     const known = sessions.find(({ id }) => id === next.master) ?? this.#options.reader.session(next.master ?? 0);
     const session = known ?? null;
     this.#told.set(next.election, { record: next, session });
+    if (next.master !== null && session === null) this.#nameless.add(next.election);
+    else this.#nameless.delete(next.election);
     const change: RecordChange = {
       previous: before?.record ?? null,
       previousSession: before?.session ?? null,
@@ -57,13 +70,15 @@ export class Chronicle {
   }
 
   /** One line per change of mastership, readable by itself. */
-  #say({ previous, previousSession, next, session, isFresh }: RecordChange): void {
+  #say({ previous, previousSession, next, isFresh }: RecordChange): void {
     const { group, clock, logger } = this.#options;
+    if (next.version === previous?.version) return; // It was said, by the name that stands in the record.
     const was = previousSession ? `was ${previousSession.node}` : previous?.node ? `was ${previous.node}` : 'the first';
     const took = previous === null ? '' : `, took ${Math.round(clock.now() - this.#signAtMs)} ms`;
-    const text = session
-      ? `master elected: ${session.node} (term ${next.term}, ${was}, cause ${next.cause}${took})`
-      : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
+    const text =
+      next.master !== null
+        ? `master elected: ${next.node} (term ${next.term}, ${was}, cause ${next.cause}${took})`
+        : `master gone: ${previousSession?.node ?? next.node} (term ${next.term}, ${next.cause})`;
     const fields = { group, election: next.election, term: next.term, version: next.version };
     if (isFresh) logger.info(fields, text);
     else logger.debug(fields, text);
