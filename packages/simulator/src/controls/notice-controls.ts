@@ -1,6 +1,6 @@
 import { leaseRules, sessionMachine } from '@synod/mastership';
 import type { Clock, Journal } from '@synod/protocol';
-import type { Election, Group, Master, Mastership, RunWhileMasterOptions } from '@synod/runtime';
+import type { Election, Group, GroupEvents, Master, Mastership, RunWhileMasterOptions } from '@synod/runtime';
 import { type Broken, rulesOf } from './broken.ts';
 import type { Control, SeedsEngine } from './control.ts';
 
@@ -39,6 +39,21 @@ const untold = (group: Group): Group =>
   changed(group, {
     addEventListener: (type, ...rest) => {
       if (type !== 'lost') group.addEventListener(type, ...rest);
+    },
+  });
+
+/** Of each election the first change, and no other. */
+const toldOnce = (group: Group): Group =>
+  changed(group, {
+    addEventListener: (type, listener, ...rest) => {
+      if (type !== 'change') return group.addEventListener(type, listener, ...rest);
+      const told = new Set<string>();
+      const hear = listener as (event: CustomEvent<GroupEvents['change']>) => void;
+      group.addEventListener('change', (event) => {
+        if (told.has(event.detail.election)) return;
+        told.add(event.detail.election);
+        hear(event);
+      });
     },
   });
 
@@ -113,6 +128,13 @@ export const noticeControls: readonly Control[] = [
     sentence: 'Nobody is told that a mastership is lost.',
     engines: found(1, { served: untold }),
     finds: /the end of a mastership is told/,
+  },
+  {
+    name: 'change-told-once',
+    rule: 'changes(), interfaces.md',
+    sentence: 'Of each election the first change of master is told, and no other.',
+    engines: found(2, { served: toldOnce }),
+    finds: /what is told of a master last is so/,
   },
   {
     name: 'run-without-assert',

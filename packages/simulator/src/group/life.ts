@@ -230,6 +230,11 @@ export class Life {
             'lost',
             ({ detail }) => void (this.#ending ?? watcher.deposed?.(this, detail.term, detail.lostBy, detail.election)),
           );
+          if (watcher.changed)
+            group.addEventListener(
+              'change',
+              ({ detail }) => void (this.#ending ?? watcher.changed?.(this, detail.election, detail.current)),
+            );
           void group.closed.then((error) => this.#left(error ?? null));
         },
         ...(logger ? { logger } : {}),

@@ -1,7 +1,7 @@
 import type { Applied } from '@synod/mastership';
 import type { Recovered } from '@synod/paxos';
 import type { Address, Incarnation, JournalRecord, Message, NodeId } from '@synod/protocol';
-import type { Mastership } from '@synod/runtime';
+import type { Master, Mastership } from '@synod/runtime';
 import type { Machine } from '../world/machine.ts';
 import type { Life } from './life.ts';
 
@@ -42,6 +42,8 @@ export interface GroupWatcher {
   elected?(life: Life, term: number, election: string): void;
   renewed?(life: Life, term: number, election: string): void;
   deposed?(life: Life, term: number, lostBy: string, election: string): void;
+  /** Whoever listens was told who is master of an election now. */
+  changed?(life: Life, election: string, master: Master | null): void;
   /** A service was given a mastership. */
   given?(life: Life, mastership: Mastership): void;
   /** A service was told that what it resigned is free. */
@@ -98,6 +100,7 @@ const NAMES = [
   'elected',
   'renewed',
   'deposed',
+  'changed',
   'given',
   'resigned',
   'transferred',

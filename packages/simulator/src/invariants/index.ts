@@ -16,6 +16,7 @@ import { recoveredAsWritten } from './recovered-as-written.ts';
 import { rolledBackRefused } from './rolled-back-refused.ts';
 import { samePrefix } from './same-prefix.ts';
 import { termsGrow } from './terms-grow.ts';
+import { toldLast } from './told-last.ts';
 import { vetoesCount } from './vetoes-count.ts';
 import { workWithin } from './work-within.ts';
 
@@ -34,6 +35,7 @@ export const invariants: readonly Invariant[] = [
   acknowledged,
   failedJournal,
   noticesCome,
+  toldLast,
   workWithin,
   fencesRefuse,
   noInterleaving,

@@ -1,7 +1,7 @@
 import type { Applied } from '@synod/mastership';
 import { freshAcceptor, type Recovered, recover } from '@synod/paxos';
 import { type Address, type JournalRecord, type Message, pack } from '@synod/protocol';
-import type { Mastership } from '@synod/runtime';
+import type { Master, Mastership } from '@synod/runtime';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Life } from '../group/life.ts';
@@ -19,6 +19,7 @@ import { noticesCome } from './notices-come.ts';
 import { promisesKept } from './promises-kept.ts';
 import { recoveredAsWritten } from './recovered-as-written.ts';
 import { samePrefix } from './same-prefix.ts';
+import { toldLast } from './told-last.ts';
 import { vetoesCount } from './vetoes-count.ts';
 import { workWithin } from './work-within.ts';
 
@@ -359,6 +360,46 @@ describe('a veto counts', () => {
     healthAsked?.(b, true);
     elected?.(b, 5, 'group');
     expect(broken).toHaveLength(1);
+  });
+});
+
+describe('what is told of a master last is so', () => {
+  const master = (node: string, term: number) => ({ node, term }) as Master;
+
+  /** It listens in some of the runs: this is one of them. */
+  function listening(present: Master | null) {
+    const of = { ...life('x', 1), group: { election: () => ({ master: present }) } } as unknown as Life;
+    const broken: string[] = [];
+    const seed = Array.from({ length: 100 }, (_, i) => i).find((i) => toldLast.watch(observedAt(i), () => {}).changed);
+    const watching = toldLast.watch(observedAt(seed ?? 0), (what) => void broken.push(what));
+    return { of, broken, step: { owner: of } as unknown as Process, ...watching };
+  }
+  const observedAt = (seed: number) => ({ group: { settings: { seed } } }) as unknown as Observed;
+
+  it('says nothing while that is so, and of what nobody was told of', () => {
+    const { of, broken, step, changed, applied, stepped } = listening(master('a', 7));
+    applied?.(of, command(7, 'c/7'));
+    stepped?.(step);
+    changed?.(of, 'jobs', null);
+    changed?.(of, 'jobs', master('a', 7));
+    applied?.(of, command(8, 'c/8'));
+    stepped?.(step);
+    expect(broken).toEqual([]);
+  });
+
+  it.each([
+    ['nobody', null],
+    ['another', master('b', 7)],
+    ['an earlier term', master('a', 6)],
+  ])('sees that %s was told', (_, told) => {
+    const { of, broken, step, changed, heard, stepped } = listening(master('a', 7));
+    changed?.(of, 'jobs', told);
+    stepped?.(step);
+    expect(broken).toEqual([]);
+    heard?.(of, 'b', { type: 'news', changes: [] }, 0);
+    stepped?.(step);
+    expect(broken).toHaveLength(1);
+    expect(broken[0]).toContain('x was told last that jobs is held by');
   });
 });
 
