@@ -192,7 +192,10 @@ export class Elections {
 
   /** How long giving back all that is held here may take, ms: T7, as for each that is resigned by itself. */
   mayTakeMs(): number {
-    const leaseMs = this.#options.leaseMs();
+    const { leaseMs: length, participant, ports } = this.#options;
+    // T12: one that was shortened runs on until the renewal that says so is applied.
+    const deadline = participant()?.deadline();
+    const leaseMs = Math.max(length(), deadline ? deadline.deadlineAtMs - ports.clock.now() : 0);
     const graces = Array.from(this.#named.values(), ({ current }) => current?.graceMs ?? 0);
     const graceMs = Math.max(0, ...graces);
     return graceMs > leaseMs ? graceMs + leaseMs : leaseMs;
