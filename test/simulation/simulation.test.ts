@@ -81,6 +81,8 @@ describe('seeds that once failed', () => {
     [3993, 'a process that was stopped came back with messages first, before the timer that tells of the end'],
     [16_163, 'a process that was held up twice had its timers after the messages'],
     [19_638, 'a process was held up in the step in which it came back, its deadline behind it'],
+    [90_093_865, 'a process was stopped and started again in the middle of a step that took longer than that'],
+    [90_166_480, 'the wall clock told a master that its machine had slept: what it was giving back was free by then'],
     [90_132_755, 'a lease was shortened while nobody could hear of it: who left was told that what it held was free'],
     [214, 'a candidate heard of a master before its session, and was told of nobody when that came'],
   ])('%i, as it is drawn today: %s', async (seed) => {

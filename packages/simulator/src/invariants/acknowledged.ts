@@ -15,8 +15,13 @@ export const acknowledged: Invariant = {
   source: 'S1, protocol.md section 1; T7 and T8, section 4',
   watch: (_observed, fail) => {
     const elections = new Map<string, Written>();
+    /** What ran out by a clock that its node has looked at: the session is over, whatever the log still says (T6, T9). */
+    const expired = new Set<string>();
     let reached = 0;
     return {
+      deposed: ({ id }, term, lostBy, election) => {
+        if (lostBy === 'expired') expired.add(`${id} ${election} ${term}`);
+      },
       applied: (life, { position, news }) => {
         if (position <= reached) return;
         reached = position;
@@ -34,7 +39,8 @@ export const acknowledged: Invariant = {
       },
       resigned: (life, { election, term }) => {
         const isOver = (elections.get(election)?.overThrough ?? 0) >= term;
-        if (!isOver && life.mayHold && overdueMs(life) < 0)
+        const hasExpired = overdueMs(life) >= 0 || expired.has(`${life.id} ${election} ${term}`);
+        if (!isOver && life.mayHold && !hasExpired)
           fail(`${life.node} is told that ${election} is free, and the log says that it holds term ${term}`);
       },
       transferred: (life, election, to, term) => {

@@ -118,7 +118,7 @@ export class Process {
 
   /** Everything that waited happens now, each in a step of its own. */
   release(order: 'timers' | 'messages' = 'timers'): void {
-    this.#freeSinceMs = this.#world.nowMs;
+    this.#freeSinceMs = Math.max(this.#world.nowMs, this.#busyUntilMs);
     const isFirst = (event: SimEvent): boolean => Number.isNaN(event.dueMs) === (order === 'messages');
     const waiting = this.#waiting.splice(0);
     for (const event of waiting) if (isFirst(event)) this.#world.replan(event, this.#world.nowMs);
