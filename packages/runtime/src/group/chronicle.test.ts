@@ -1,4 +1,4 @@
-import { MasterFold } from '@synod/mastership';
+import { MasterFold, MasterView } from '@synod/mastership';
 import type { MasterNews, MasterRecord, Session } from '@synod/protocol';
 import { VirtualClock } from '@synod/protocol/testing';
 import { expect, it } from 'vitest';
@@ -78,3 +78,29 @@ it('outside the log a master may be heard of before its session is: it is told a
   expect(lines).toHaveLength(1);
   expect(lines[0]).toContain('master elected: b (term 7');
 });
+
+it('outside the log the end of a session may be heard of before what it frees: nobody is master, and it is told', () => {
+  const told: (string | null)[] = [];
+  const quiet = () => {};
+  const { view, ...heard } = viewing();
+  const chronicle = new Chronicle({
+    group: 'g',
+    election: 'group',
+    reader: view,
+    clock: new VirtualClock(),
+    logger: { debug: quiet, info: quiet, warn: quiet, error: quiet },
+    isLeading: () => false,
+    onChange: ({ session }) => told.push(session?.node ?? null),
+  });
+  const [record] = news(7).records as [MasterRecord];
+  const hear = (more: MasterNews) => chronicle.heard(heard.hear(more) as MasterNews, true);
+  const opened = { id: 3, node: 'b', incarnation: 'b-life', leaseMs: 1000, version: 3, setBy: 'b/1', openedBy: 'b/1' };
+  hear({ ...news(7), sessions: [opened], records: [{ ...record, master: 3, node: 'b', cause: 'vacant' }] });
+  hear({ position: 9, sessions: [], ended: [3], records: [] });
+  expect(told).toEqual(['b', null]);
+});
+
+function viewing() {
+  const heard = new MasterView();
+  return { view: heard.view, hear: (more: MasterNews) => heard.hear(more) };
+}

@@ -36,6 +36,8 @@ export class Chronicle {
     const { reader, election, clock } = this.#options;
     for (const record of news.records) this.#changed(record, news, isFresh);
     if (this.#nameless.size > 0 && news.sessions.length > 0) this.#nameMasters(news, isFresh);
+    // Outside the log the end of a session may be heard of before what it frees.
+    for (const id of news.ended) for (const each of [...reader.held(id)]) this.#bereave(each, news, isFresh);
     const { master } = reader.record(election);
     if (news.records.length > 0 || news.sessions.some((session) => session.id === master)) this.#signAtMs = clock.now();
   }
@@ -46,6 +48,11 @@ export class Chronicle {
       const told = this.#told.get(election);
       if (told && news.sessions.some(({ id }) => id === told.record.master)) this.#changed(told.record, news, isFresh);
     }
+  }
+
+  #bereave(election: string, news: MasterNews, isFresh: boolean): void {
+    const told = this.#told.get(election);
+    if (told?.session) this.#changed(told.record, news, isFresh);
   }
 
   #changed(next: MasterRecord, { sessions }: MasterNews, isFresh: boolean): void {
